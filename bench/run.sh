@@ -172,6 +172,7 @@ for part in $parts; do
             done
             "$target/release/examples/picture_load" 50 5 srtp
             "$target/release/examples/grid_load" ${quick:+3}
+            "$target/release/examples/grid_load" memory
             rm -rf "$results/rooms.tmp"
             # The same callers in a room of Janus's, by turns.
             janus=$(command -v janus || true)

@@ -1,6 +1,7 @@
 //! Meetings: by the operations of chime-sdk-meetings, by own ones, and over faults.
 
 use super::*;
+use crate::ComposedPicture;
 use crate::operations::MEETING_OPERATIONS;
 use crate::state::{Kind, Row};
 use room_core::StoredMeeting;
@@ -263,8 +264,15 @@ fn what_goes_on_in_a_meeting_is_the_nodes() {
     let state = MeetingState { people: 1, waiting: 0, called: 0, locked: true, recording: false };
     let at = since + std::time::Duration::from_secs(90);
     let id = MeetingId::parse(made["MeetingId"].as_str().unwrap()).unwrap();
-    node.held.insert(id, HeldMeeting { state, people: vec![entry], at });
+    let held = HeldMeeting { state, people: vec![entry], at, composed: None };
+    node.held.insert(id, held.clone());
     let told = ask(api, node, ("GET", &path, ""), &Value::Null)["Room"].take();
+    assert_eq!(told.get("Composed"), None);
+    let picture = ComposedPicture { tiles: 5, viewers: 2, frames_per_second: 7, cpu_percent: 31 };
+    node.held.insert(id, HeldMeeting { composed: Some(picture), ..held });
+    let told = ask(api, node, ("GET", &path, ""), &Value::Null)["Room"].take();
+    let written = json!({ "Tiles": 5, "Viewers": 2, "FramesPerSecond": 7, "CpuPercent": 31 });
+    assert_eq!(told["Composed"], written);
     assert_eq!(
         (&told["Held"], &told["People"], &told["Locked"]),
         (&json!(true), &json!(1), &json!(true))

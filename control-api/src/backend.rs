@@ -135,6 +135,21 @@ pub struct HeldMeeting {
     pub people: Vec<RosterEntry>,
     /// When this was so, by the clock of [`RosterEntry::since`].
     pub at: Instant,
+    /// Its picture for those who see all at once, while there is one.
+    pub composed: Option<ComposedPicture>,
+}
+
+/// A picture that is composed of those of a meeting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ComposedPicture {
+    /// People who are shown in it.
+    pub tiles: u32,
+    /// People who see it.
+    pub viewers: u32,
+    /// Pictures a second.
+    pub frames_per_second: u32,
+    /// Parts of a hundred of a core that it takes.
+    pub cpu_percent: u32,
 }
 
 /// Why an application is not made to think again.

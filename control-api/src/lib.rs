@@ -41,7 +41,9 @@ mod writes;
 pub use access_key::{AccessKey, KeySource, KeySourceFault, NewAccessKey};
 pub use api::{Answer, Api, Ids, NumberView, RequestKind, Settings};
 pub use audit::FILE as AUDIT_FILE;
-pub use backend::{Backend, CommitFault, HeldMeeting, Made, NotCalled, NotUpdated};
+pub use backend::{
+    Backend, CommitFault, ComposedPicture, HeldMeeting, Made, NotCalled, NotUpdated,
+};
 pub use compose::{ComposeFault, Composed, compose};
 pub use error::{ApiError, ErrorKind};
 pub use operations::{MEETING_OPERATIONS, Method, OPERATIONS, OWN_OPERATIONS, Operation, Support};

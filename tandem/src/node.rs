@@ -255,7 +255,7 @@ impl Node {
 
     /// For whoever makes, changes and looks at meetings.
     pub(crate) fn rooms(&self) -> crate::rooms::RoomsHandle {
-        self.applications.rooms()
+        self.applications.rooms().mixed_by(self.mixing.as_ref().map(Arc::downgrade))
     }
 
     /// What calls are routed by, now and after changes.

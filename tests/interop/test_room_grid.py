@@ -45,6 +45,7 @@ def devices():
 
 
 def test_who_dials_for_it_sees_everybody_at_once(stage, devices):
+    stage.configuration.api = {"listen": f"{places.EDGE}:{places.free_port(places.EDGE)}"}
     # Few pictures, so that a slow machine has the time for them.
     stage.configuration.more.append(f"""
 [rooms]
@@ -75,6 +76,13 @@ announce = "off"
                lambda: f"who has not dialled for it sees {plain.camera.colour(plain.recent())}")
     edge.wait_metric("tandem_composed_grids", 1, PATIENCE)
     assert edge.metric("tandem_composed_pictures_total", what="made") > 0
+
+    def composed():
+        told = edge.command("room", "--config", str(edge.file), "--json", "show", MEETING)
+        return json.loads(told).get("composed", {})
+
+    wait_until(lambda: (composed().get("tiles"), composed().get("viewers")) == (3, 1), PATIENCE,
+               lambda: f"room show says {composed()}")
     # By a key it sees the speaker, as the others do.
     for symbol in "#1":
         asks.call.request("INFO", f"Signal={symbol}\r\nDuration=160\r\n".encode(),

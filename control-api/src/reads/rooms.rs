@@ -163,6 +163,14 @@ pub(crate) fn written_room(
         written["Waiting"] = held.state.waiting.into();
         written["Locked"] = held.state.locked.into();
         written["Recording"] = held.state.recording.into();
+        if let Some(picture) = held.composed {
+            written["Composed"] = json!({
+                "Tiles": picture.tiles,
+                "Viewers": picture.viewers,
+                "FramesPerSecond": picture.frames_per_second,
+                "CpuPercent": picture.cpu_percent,
+            });
+        }
     }
     written
 }

@@ -9,6 +9,9 @@ use rtp_proto::RtpPacket;
 /// Mbit/s a tenth of this.
 const MOST_OCTETS: usize = 1024 * 1024;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
+/// Units that a decoder is given with one call: each slice may cost it as much as a picture, whatever is said of where it
+/// begins, for only the decoder finds its end.
+pub(crate) const PIECE: u32 = 32;
 
 /// What was not decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -39,6 +42,30 @@ pub(crate) struct Whole<'a> {
     pub(crate) most_macroblocks: u32,
 }
 
+impl<'a> Whole<'a> {
+    /// The units in their order, [`PIECE`] at a time, with how many there are. No unit has a start code inside.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&'a [u8], u32)> {
+        let (mut rest, mut left) = (self.octets, self.units);
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let units = left.min(PIECE);
+            let end = if left > PIECE { behind(rest, PIECE) } else { rest.len() };
+            let (piece, after) = rest.split_at_checked(end)?;
+            (rest, left) = (after, left - units);
+            Some((piece, units))
+        })
+    }
+}
+
+/// Where so many units of a byte stream end.
+fn behind(stream: &[u8], units: u32) -> usize {
+    let starts = stream.windows(START_CODE.len()).enumerate();
+    let mut starts = starts.filter(|(_, octets)| **octets == START_CODE);
+    starts.nth(units as usize).map_or(stream.len(), |(at, _)| at)
+}
+
 /// Puts pictures together.
 #[derive(Debug)]
 pub(crate) struct AccessUnits {
@@ -46,7 +73,8 @@ pub(crate) struct AccessUnits {
     octets: Vec<u8>,
     /// Units in them.
     units: u32,
-    has_slice: bool,
+    /// The first macroblock of its last slice.
+    last_slice: Option<u32>,
     /// One of its slices is of an IDR picture.
     is_key: bool,
     /// It has parameter sets of its own: of sequences, of pictures.
@@ -72,7 +100,7 @@ impl AccessUnits {
         AccessUnits {
             octets: Vec::new(),
             units: 0,
-            has_slice: false,
+            last_slice: None,
             is_key: false,
             has_sets: [false; 2],
             is_broken: false,
@@ -105,7 +133,7 @@ impl AccessUnits {
         if missed {
             // A picture that others need may be gone.
             self.waits = true;
-            if self.has_slice || self.fragment.is_some() {
+            if self.last_slice.is_some() || self.fragment.is_some() {
                 self.lose();
             }
         }
@@ -201,10 +229,17 @@ impl AccessUnits {
         };
         match unit.kind() {
             kind @ (nal_type::SLICE | nal_type::IDR_SLICE) => {
-                // What stands before its first slice is missing; or a second picture hides behind it.
-                self.is_broken |= self.has_slice == unit.begins_picture();
+                let first = unit.first_macroblock();
+                // Slices go forward: none of the profiles that are agreed has others. Else what stands before the first is
+                // missing, or a second picture hides behind it.
+                let follows = match (first, self.last_slice) {
+                    (Some(first), Some(last)) => first > last && first < self.most_macroblocks,
+                    (first, None) => first == Some(0),
+                    (None, Some(_)) => false,
+                };
+                self.is_broken |= !follows;
                 self.is_key |= kind == nal_type::IDR_SLICE;
-                self.has_slice = true;
+                self.last_slice = first.or(self.last_slice).or(Some(0));
                 true
             }
             nal_type::SPS => match taken(unit) {
@@ -255,7 +290,8 @@ impl AccessUnits {
     /// The picture is whole, or will not become so.
     fn end(&mut self, ready: &mut impl FnMut(Whole<'_>)) {
         self.drop_fragment();
-        let is_whole = !self.is_broken && self.has_slice && !self.is_refused;
+        let has_slice = self.last_slice.is_some();
+        let is_whole = !self.is_broken && has_slice && !self.is_refused;
         if self.is_broken {
             self.waits = true;
         }
@@ -281,12 +317,12 @@ impl AccessUnits {
             }
         } else if is_whole && !self.waits {
             ready(whole);
-        } else if self.is_broken || self.has_slice {
+        } else if self.is_broken || has_slice {
             self.refused.incomplete += 1;
         }
         self.octets.clear();
         self.units = 0;
-        (self.has_slice, self.is_key, self.is_broken) = (false, false, false);
+        (self.last_slice, self.is_key, self.is_broken) = (None, false, false);
         self.has_sets = [false; 2];
     }
 }

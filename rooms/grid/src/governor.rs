@@ -33,8 +33,8 @@ pub(crate) struct Used {
 pub(crate) enum Change {
     /// Another pace.
     Pace(GridPace),
-    /// The youngest grid is to be closed.
-    CloseYoungest,
+    /// A grid is to be closed: the thread chooses which ([`crate::closing`]).
+    Close,
 }
 
 /// Watches one thread.
@@ -154,7 +154,7 @@ impl Governor {
             // Where others have the CPU, a grid less gives none back; the switch shows the speaker where too
             // little comes.
             GridPace::Slow if self.share <= TOO_MUCH => None,
-            GridPace::Slow => Some(Change::CloseYoungest),
+            GridPace::Slow => Some(Change::Close),
         }
     }
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn too_much_goes_down_step_by_step_and_ends_with_the_youngest() {
+    fn too_much_goes_down_step_by_step_and_ends_with_fewer_grids() {
         let mut thread = Thread::new();
         let changes = thread.run(9, 900, 900);
         let kinds: Vec<Change> = changes.iter().map(|(_, change)| *change).collect();
@@ -253,8 +253,8 @@ mod tests {
             [
                 Change::Pace(GridPace::Half),
                 Change::Pace(GridPace::Slow),
-                Change::CloseYoungest,
-                Change::CloseYoungest,
+                Change::Close,
+                Change::Close,
             ]
         );
         assert!(changes[0].0 >= 2, "one window is no reason");

@@ -4,8 +4,8 @@ use crate::signs::GridSign;
 use crate::worker::{Order, PACKET_KEY, UNIT_ENDS, UNIT_KEY, UNIT_SIZE};
 use crate::{GridSize, GridState, GridUnit, MOST_TILES, OutputSettings, Tile};
 use relay_core::{RingReader, RingWriter};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Weak};
 
 /// A grid. Nothing here waits; it is closed when it is dropped.
 #[derive(Debug)]
@@ -108,6 +108,10 @@ impl Grid {
     /// What becomes of it.
     pub fn state(&self) -> GridState {
         self.sign.get()
+    }
+
+    pub(crate) fn sign(&self) -> Weak<GridSign> {
+        Arc::downgrade(&self.sign)
     }
 
     /// Tells the thread what is new; what finds no room is told with the next call.

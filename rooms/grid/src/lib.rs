@@ -8,6 +8,7 @@
 mod access_units;
 mod canvas;
 mod clock;
+mod closing;
 mod codec;
 mod composer;
 mod frame;
@@ -24,6 +25,7 @@ pub use composer::{Composer, ComposerTally};
 pub use grid::Grid;
 pub use pool::GridPool;
 pub use settings::{
-    GridError, GridPace, GridSettings, GridSize, GridState, GridStatistics, GridUnit, LEAST_RATE,
-    MOST_PICTURE, MOST_TILES, MOST_UNIT, MOST_UNITS, OutputSettings, TAKEN_FORMAT, Tile,
+    GridError, GridPace, GridSettings, GridSize, GridState, GridStatistics, GridUnit, GridView,
+    LEAST_RATE, MOST_PICTURE, MOST_TILES, MOST_UNIT, MOST_UNITS, OutputSettings, TAKEN_FORMAT,
+    Tile,
 };

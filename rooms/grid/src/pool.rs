@@ -5,11 +5,11 @@ use crate::codec::IS_BUILT;
 use crate::composer::Composer;
 use crate::signs::{GridSign, ThreadSigns};
 use crate::worker::{Seat, Worker};
-use crate::{Grid, GridError, GridSettings, GridStatistics};
+use crate::{Grid, GridError, GridSettings, GridStatistics, GridView};
 use relay_core::octet_ring;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle, Thread};
 
 /// Octets of packets on the way to a grid: sixteen sources of 1.4 Mbit/s for a third of a second. Full: what is new
@@ -33,6 +33,8 @@ pub struct GridPool {
     refused: AtomicU64,
     opened: AtomicU64,
     threads: Vec<PoolThread>,
+    /// Those that were opened, by the names that they were given.
+    grids: Mutex<Vec<(u64, Weak<GridSign>)>>,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,7 @@ impl GridPool {
             refused: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             threads: Vec::new(),
+            grids: Mutex::default(),
         };
         let clock = Clock::new();
         for number in 0..settings.threads {
@@ -94,13 +97,14 @@ impl GridPool {
         Ok(pool)
     }
 
-    /// A grid, by the thread that has the fewest. `wake` is woken (`std::thread::park`) when there is something to be
-    /// read, a key frame is wanted of a source, or it is closed. It never waits.
+    /// A grid, by the thread that has the fewest, and by this name in [`GridPool::grids`]. `wake` is woken
+    /// (`std::thread::park`) when there is something to be read, a key frame is wanted of a source, or it is closed. It
+    /// waits for nothing but that list.
     ///
     /// # Errors
     /// [`GridError::TooMany`], [`GridError::Busy`], [`GridError::Ended`].
-    pub fn open(&self, wake: Thread) -> Result<Grid, GridError> {
-        let opened = self.find(wake);
+    pub fn open(&self, wake: Thread, name: u64) -> Result<Grid, GridError> {
+        let opened = self.find(wake, name);
         match &opened {
             Ok(_) => self.opened.fetch_add(1, Ordering::Relaxed),
             Err(_) => self.refused.fetch_add(1, Ordering::Relaxed),
@@ -108,7 +112,7 @@ impl GridPool {
         opened
     }
 
-    fn find(&self, wake: Thread) -> Result<Grid, GridError> {
+    fn find(&self, wake: Thread, name: u64) -> Result<Grid, GridError> {
         let open = |thread: &&PoolThread| thread.signs.open.load(Ordering::Relaxed);
         let living = || self.threads.iter().filter(|thread| thread.lives());
         if living().next().is_none() {
@@ -132,7 +136,18 @@ impl GridPool {
         if let Some(handle) = &thread.handle {
             handle.thread().unpark();
         }
+        let mut grids = self.grids.lock().unwrap_or_else(PoisonError::into_inner);
+        grids.retain(|(_, sign)| sign.strong_count() > 0);
+        grids.push((name, grid.sign()));
         Ok(grid)
+    }
+
+    /// Those that are open, in the order in which they were opened.
+    pub fn grids(&self) -> Vec<GridView> {
+        let full = self.settings.frames_per_second;
+        let grids = self.grids.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = |(name, sign): &(u64, Weak<GridSign>)| sign.upgrade()?.view(*name, full);
+        grids.iter().filter_map(view).collect()
     }
 
     /// What was done so far.
@@ -150,7 +165,7 @@ impl GridPool {
 }
 
 /// Both ends of a grid.
-fn pair(per_second: u32, wake: Thread) -> (Grid, Seat) {
+pub(crate) fn pair(per_second: u32, wake: Thread) -> (Grid, Seat) {
     let (packets, packets_read) = octet_ring(PACKETS);
     let (units, units_read) = octet_ring(UNITS);
     let (orders, orders_taken) = mpsc::sync_channel(ORDERS);

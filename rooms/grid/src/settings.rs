@@ -12,9 +12,8 @@ pub const MOST_TILES: usize = 16;
 pub const MOST_UNIT: usize = 1_200;
 /// Macroblocks of a source's picture (level 4.0: 1920x1080); of a larger one nothing is shown.
 pub const MOST_PICTURE: u32 = 8_192;
-/// Units of a source's picture, slices and parameter sets: 150 KB in slices of 1,200 octets. One of more is dropped, for
-/// each slice may cost a decoder as much as a picture.
-pub const MOST_UNITS: u32 = 128;
+/// Units of a source's picture, slices and parameter sets: 600 KB in slices of 1,200 octets. One of more is dropped.
+pub const MOST_UNITS: u32 = 512;
 /// bit/s that a grid takes at least; who has less has losses.
 pub const LEAST_RATE: u32 = 64_000;
 /// What is decoded, as the parameters of a description: high profile, level 4.0, packetization-mode 1.
@@ -147,6 +146,8 @@ pub struct OutputSettings {
     pub bits_per_second: u32,
     /// The least of their levels: the stream says no higher one.
     pub level: Level,
+    /// How many they are; 0 while nobody sees it any more, and somebody may again.
+    pub viewers: u32,
 }
 
 /// One place of a grid.
@@ -193,6 +194,21 @@ pub enum GridState {
     Open(GridPace),
     /// It was closed because there is no CPU for it; it gives nothing any more, and is to be dropped.
     Closed,
+}
+
+/// What one grid is like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GridView {
+    /// How whoever opened it calls it.
+    pub name: u64,
+    /// Pictures a second that are made of what changes.
+    pub frames_per_second: u32,
+    /// Those who are shown in it.
+    pub tiles: u32,
+    /// Those who see it.
+    pub viewers: u32,
+    /// Parts of a hundred of a core that it took in the last second or so.
+    pub cpu_percent: u32,
 }
 
 /// What a pool has done since it was started.

@@ -1,7 +1,8 @@
 //! What threads say of themselves: state and counters, which nobody waits for.
 
-use crate::{ComposerTally, GridPace, GridState, GridStatistics};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use crate::governor::rate;
+use crate::{ComposerTally, GridPace, GridState, GridStatistics, GridView};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// One thread's.
@@ -66,9 +67,14 @@ impl ThreadSigns {
     }
 }
 
-/// What becomes of one grid.
+/// What becomes of one grid, and what it is like.
 #[derive(Debug, Default)]
-pub(crate) struct GridSign(AtomicU8);
+pub(crate) struct GridSign {
+    state: AtomicU8,
+    tiles: AtomicU32,
+    viewers: AtomicU32,
+    cpu_percent: AtomicU32,
+}
 
 const CLOSED: u8 = 3;
 
@@ -78,11 +84,30 @@ impl GridSign {
             GridState::Open(pace) => pace as u8,
             GridState::Closed => CLOSED,
         };
-        self.0.store(state, Ordering::Release);
+        self.state.store(state, Ordering::Release);
+    }
+
+    /// Notes what it is like after a turn.
+    pub(crate) fn note(&self, [tiles, viewers, cpu_percent]: [u32; 3]) {
+        self.tiles.store(tiles, Ordering::Relaxed);
+        self.viewers.store(viewers, Ordering::Relaxed);
+        self.cpu_percent.store(cpu_percent, Ordering::Relaxed);
+    }
+
+    /// What it is like; `None` of one that is closed. `full` pictures are made a second at the full pace.
+    pub(crate) fn view(&self, name: u64, full: u32) -> Option<GridView> {
+        let GridState::Open(pace) = self.get() else { return None };
+        Some(GridView {
+            name,
+            frames_per_second: rate(full, pace),
+            tiles: self.tiles.load(Ordering::Relaxed),
+            viewers: self.viewers.load(Ordering::Relaxed),
+            cpu_percent: self.cpu_percent.load(Ordering::Relaxed),
+        })
     }
 
     pub(crate) fn get(&self) -> GridState {
-        match self.0.load(Ordering::Acquire) {
+        match self.state.load(Ordering::Acquire) {
             0 => GridState::Open(GridPace::Full),
             1 => GridState::Open(GridPace::Half),
             2 => GridState::Open(GridPace::Slow),

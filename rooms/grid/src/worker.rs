@@ -1,6 +1,7 @@
 //! One thread that composes.
 
 use crate::clock::{Clock, thread_time};
+use crate::closing::{Burden, to_close};
 use crate::composer::{Composer, ComposerTally};
 use crate::governor::{Change, Governor, Used, turns};
 use crate::signs::{GridSign, ThreadSigns};
@@ -58,6 +59,9 @@ struct Held {
     opened: Instant,
     counted: ComposerTally,
     lost_packets: u64,
+    /// What it has used in this turn.
+    used: Duration,
+    burden: Burden,
 }
 
 /// The thread's own.
@@ -72,7 +76,7 @@ pub(crate) struct Worker {
 /// What a thread has at work.
 struct Desk {
     worker: Worker,
-    /// The youngest is the last.
+    /// In the order in which they were opened.
     grids: Vec<Held>,
     governor: Governor,
     turn: u32,
@@ -120,6 +124,8 @@ impl Desk {
                     opened: self.worker.clock.now(),
                     counted: ComposerTally::default(),
                     lost_packets: 0,
+                    used: Duration::ZERO,
+                    burden: Burden::default(),
                 }),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
@@ -145,6 +151,7 @@ impl Desk {
         for (number, held) in (0_u32..).zip(&mut self.grids) {
             let at = Instant::ZERO + (now - held.opened);
             began = thread_time();
+            let before = used.always + used.paced;
             held.ask(at);
             let asked = thread_time();
             used.always += asked.saturating_sub(began);
@@ -153,7 +160,8 @@ impl Desk {
                 held.make(at, pace);
             }
             used.paced += thread_time().saturating_sub(asked);
-            held.count(&self.worker.signs);
+            let used = used.always + used.paced - before;
+            held.count(used, self.worker.per_second, &self.worker.signs);
         }
         self.worker.signs.count_used(used.always + used.paced);
         if let Some(change) = self.governor.note(self.worker.clock.now(), used) {
@@ -171,10 +179,14 @@ impl Desk {
         let share = period / u32::try_from(self.grids.len()).unwrap_or(u32::MAX).max(1);
         for held in &mut self.grids {
             held.seat.follow_orders();
-            held.seat.decode(&mut self.octets, thread_time() + share, thread_time);
+            let before = thread_time();
+            held.seat.decode(&mut self.octets, before + share, thread_time);
+            held.used = thread_time().saturating_sub(before);
         }
         for held in &mut self.grids {
+            let before = thread_time();
             held.seat.decode(&mut self.octets, began + period, thread_time);
+            held.used += thread_time().saturating_sub(before);
         }
     }
 
@@ -207,17 +219,20 @@ impl Desk {
                     tracing::info!(per_second, "there is CPU again to compose all pictures");
                 }
             }
-            Change::CloseYoungest => {
-                if self.grids.pop().is_none() {
-                    return;
-                }
-                self.count_gone(1);
-                self.worker.signs.closed.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(
-                    "composing pictures takes more CPU than there is: a meeting sees its speaker instead"
-                );
-            }
+            Change::Close => self.close(),
         }
+    }
+
+    fn close(&mut self) {
+        let Some(at) = to_close(self.grids.iter().map(|held| held.burden)) else { return };
+        let Held { burden, .. } = self.grids.remove(at);
+        self.count_gone(1);
+        self.worker.signs.closed.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            viewers = burden.viewers,
+            cpu_percent = burden.percent(self.worker.per_second),
+            "composing pictures takes more CPU than there is: a meeting sees its speaker instead"
+        );
     }
 }
 
@@ -273,7 +288,12 @@ impl Held {
         }
     }
 
-    fn count(&mut self, signs: &ThreadSigns) {
+    /// Ends a turn in which it has used so much beside decoding.
+    fn count(&mut self, used: Duration, turns: u32, signs: &ThreadSigns) {
+        let composer = &self.seat.composer;
+        self.burden.note(std::mem::take(&mut self.used) + used);
+        self.burden.viewers = composer.viewers();
+        self.seat.sign.note([composer.tiles(), self.burden.viewers, self.burden.percent(turns)]);
         let tally = self.seat.composer.tally();
         signs.count(self.counted, tally);
         self.counted = tally;
@@ -281,3 +301,6 @@ impl Held {
         signs.count_lost_packets(lost - std::mem::replace(&mut self.lost_packets, lost));
     }
 }
+
+#[cfg(test)]
+mod tests;

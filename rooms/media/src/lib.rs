@@ -25,5 +25,5 @@ mod uttering;
 pub use error::MixingError;
 pub use mixing::{Mixing, MixingConfig, MixingOrders, Recording};
 pub use recording::{Recorder, RecordingEvents, Tape, TapeState};
-pub use room_grid::{GridError, GridSettings, GridStatistics};
+pub use room_grid::{GridError, GridSettings, GridStatistics, GridView};
 pub use statistics::{MixingStatistics, PictureTally};

@@ -66,7 +66,7 @@ pub struct Recording {
 #[derive(Debug)]
 pub struct Mixing {
     counters: Arc<Counters>,
-    composer: Option<Composer>,
+    pub(crate) composer: Option<Composer>,
     stops: Arc<AtomicBool>,
     /// Those that hand over to the others.
     beside: Vec<JoinHandle<()>>,

@@ -1,6 +1,7 @@
 //! What was mixed, as Prometheus is told.
 
-use room_grid::GridStatistics;
+use crate::Mixing;
+use room_grid::{GridStatistics, GridView};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -54,6 +55,13 @@ pub struct PictureTally {
     pub limits: u64,
     /// Messages that asked lines for lost packets again.
     pub nacks: u64,
+}
+
+impl Mixing {
+    /// The composed pictures that there are now, by the numbers of their conferences.
+    pub fn grids(&self) -> Vec<GridView> {
+        self.composer.as_ref().map(|composer| composer.pool.grids()).unwrap_or_default()
+    }
 }
 
 /// What threads add to.

@@ -71,6 +71,10 @@ pub enum Prompt {
     HandLowered,
     /// "Somebody has raised a hand."
     SomebodyRaisedHand,
+    /// "Everybody is shown."
+    EverybodyShown,
+    /// "The speaker is shown."
+    SpeakerShown,
     /// "You are the moderator now."
     NowModerator,
     /// "The moderator has left; the meeting ends soon."
@@ -161,6 +165,8 @@ const FIXED: &[(Prompt, &str, &str)] = &[
     (Prompt::HandRaised, "hand-raised", "Your hand is raised."),
     (Prompt::HandLowered, "hand-lowered", "Your hand is lowered."),
     (Prompt::SomebodyRaisedHand, "somebody-raised-hand", "Somebody has raised a hand."),
+    (Prompt::EverybodyShown, "everybody-shown", "Everybody is shown."),
+    (Prompt::SpeakerShown, "speaker-shown", "The speaker is shown."),
     (Prompt::NowModerator, "now-moderator", "You are now a moderator."),
     (Prompt::ModeratorLeft, "moderator-left", "The moderator has left. The meeting will end soon."),
     (Prompt::NotAllowed, "not-allowed", "Only moderators can do that."),

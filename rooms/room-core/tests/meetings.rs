@@ -566,12 +566,17 @@ fn each_sees_what_it_asks_for_else_what_the_meeting_shows() {
     let device = world.call_from(9, dialled, false);
     assert_eq!((layout(&world, moderator), layout(&world, device)), (Grid, Speaker));
     assert!(!world.view(device).layout.clone().unwrap().1.is_empty(), "how it is called");
-    // Its own key, and back.
-    world.keys(device, "#1");
-    assert_eq!(layout(&world, device), Grid);
-    world.keys(device, "#1");
-    assert_eq!(layout(&world, device), Speaker);
+    // Its own key, and back; it alone hears that.
+    let heard_before = world.view(moderator).heard.clone();
+    for (seen, said) in [(Grid, Prompt::EverybodyShown), (Speaker, Prompt::SpeakerShown)] {
+        world.played(device);
+        world.keys(device, "#1");
+        assert_eq!(layout(&world, device), seen);
+        assert_eq!(world.view(device).heard, [said]);
+    }
     assert_eq!(layout(&world, moderator), Grid, "nobody else's");
+    assert_eq!(world.view(moderator).heard, heard_before);
+    world.played(device);
     // Others of it by moderators and the API alone.
     let by = By::Call(device);
     let refused = world.command(meeting, by, Command::LayOut(moderator, Speaker));
@@ -580,6 +585,7 @@ fn each_sees_what_it_asks_for_else_what_the_meeting_shows() {
         assert_eq!(world.command(meeting, by, Command::LayOut(device, wanted)), Ok(()));
         assert_eq!(layout(&world, device), wanted);
     }
+    assert_eq!(world.view(device).heard, [Prompt::SpeakerShown], "it did not ask itself");
     let seen: Vec<_> = world.focus.roster(meeting).into_iter().map(|entry| entry.layout).collect();
     assert_eq!(seen, [Grid, Speaker]);
     world.gone(device, None);

@@ -435,7 +435,7 @@ mod tests {
         std::fs::remove_dir_all(&place).unwrap();
         let warned = |what: &str| config.warnings.iter().any(|w| w.in_file("").contains(what));
         assert!(warned("prompts: \"en/unknown.wav\" is not played: no prompt has this name"));
-        assert!(warned("prompts: pt-BR lacks 76 of 77 prompts, which are heard in English: "));
+        assert!(warned("prompts: pt-BR lacks 78 of 79 prompts, which are heard in English: "));
         assert!(!warned("en lacks"), "the binary has them");
         let prompts = config.rooms.unwrap().prompts;
         let found: Vec<_> = prompts.files.keys().map(|(l, name)| format!("{l}/{name}")).collect();

@@ -1,9 +1,11 @@
 //! The rooms behind the control API: what is written down of meetings, and what goes on in them.
 
+use super::desk::conference_of;
 use super::{NoAnswer, RoomsHandle};
 use crate::live_directory::LiveDirectory;
-use control_api::HeldMeeting;
+use control_api::{ComposedPicture, HeldMeeting};
 use room_core::{By, Command, MeetingId, Refused};
+use room_media::{GridView, Mixing};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,6 +15,11 @@ const AGAIN: Duration = Duration::from_millis(50);
 const TRIES: u32 = 200;
 
 impl RoomsHandle {
+    /// The same, which also sees what is composed where the meetings are mixed in this process.
+    pub(crate) fn mixed_by(self, mixing: Option<Weak<Mixing>>) -> Self {
+        RoomsHandle { mixing, ..self }
+    }
+
     /// Has the rooms go on with the meetings as they are written down, now and after each change, and as
     /// another file has them.
     pub(crate) fn follow(&self, directory: &Arc<LiveDirectory>) {
@@ -45,9 +52,19 @@ impl RoomsHandle {
     pub(crate) fn meeting(&self, id: MeetingId) -> Option<HeldMeeting> {
         let asked = self.ask(move |focus, now, _| {
             let state = focus.state(id)?;
-            Some(HeldMeeting { state, people: focus.roster(id), at: now.at })
+            Some(HeldMeeting { state, people: focus.roster(id), at: now.at, composed: None })
         });
-        asked.ok().flatten()
+        let held = asked.ok().flatten()?;
+        Some(HeldMeeting { composed: self.composed(id), ..held })
+    }
+
+    /// A meeting's composed picture, where there is one and it is composed in this process.
+    fn composed(&self, id: MeetingId) -> Option<ComposedPicture> {
+        let conference = conference_of(id).0;
+        let grids = self.mixing.as_ref().and_then(Weak::upgrade)?.grids();
+        let grid = grids.into_iter().find(|grid| grid.name == conference)?;
+        let GridView { tiles, viewers, frames_per_second, cpu_percent, .. } = grid;
+        Some(ComposedPicture { tiles, viewers, frames_per_second, cpu_percent })
     }
 
     /// The meetings that are held; `None` when the rooms do not answer.

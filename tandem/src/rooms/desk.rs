@@ -484,7 +484,7 @@ pub(super) fn draw() -> u64 {
 }
 
 /// What the mixer calls a meeting: most of its id's random bits, so that edges with one relay agree.
-fn conference_of(meeting: MeetingId) -> ConferenceId {
+pub(super) fn conference_of(meeting: MeetingId) -> ConferenceId {
     let id = TransactionId::parse(&meeting.to_string());
     ConferenceId(id.map_or(0, |id| (id.as_u128() >> 64) as u64))
 }

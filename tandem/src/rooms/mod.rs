@@ -41,11 +41,12 @@ use model::{
 use readings::Counters;
 use room_core::{Draw, Focus, MeetingId, Now};
 use room_guests::{FromGuest, RoomsPort};
+use room_media::Mixing;
 use sip_edge::ApplicationOrders;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use steered::{Gone, Left, Steered};
@@ -154,7 +155,8 @@ impl Rooms {
     pub(crate) fn handle(&self) -> RoomsHandle {
         let (left, guests_wait) = (Arc::clone(&self.left), Arc::clone(&self.guests_wait));
         let call_out = Arc::clone(&self.call_out);
-        RoomsHandle { inputs: self.inputs.clone(), left, call_out, guests_wait }
+        let inputs = self.inputs.clone();
+        RoomsHandle { inputs, left, call_out, guests_wait, mixing: None }
     }
 
     /// Goes on by another file; of the rest of the section that needs a restart.
@@ -196,6 +198,8 @@ pub(crate) struct RoomsHandle {
     left: Arc<Left>,
     call_out: Arc<CallOut>,
     guests_wait: Arc<AtomicUsize>,
+    /// Where the meetings are mixed, if that is in this process.
+    mixing: Option<Weak<Mixing>>,
 }
 
 /// Why the rooms do not answer.

@@ -10,7 +10,8 @@ const MOST_PARTS: usize = 48;
 /// Units that a decoder may be given for a packet: it ends a picture and is one, and the parameter sets that were kept (four
 /// and eight) stand before a key frame.
 const MOST_FOR_PACKET: u64 = 2 * (MOST_UNITS as u64 + 12);
-const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 300_000, level: Level::L3_1 };
+const SETTINGS: OutputSettings =
+    OutputSettings { bits_per_second: 300_000, level: Level::L3_1, viewers: 1 };
 /// Of a part's first octet.
 const MARKER: u8 = 1;
 const GAP: u8 = 2;

@@ -191,15 +191,19 @@ fn a_picture_is_one_and_has_no_more_units_than_it_may() {
     sender.send(4_000, false, NEXT);
     sender.send(4_000, true, NEXT);
     assert_eq!((sender.take().len(), sender.units.needs_key_frame()), (1, true));
-    // As many slices as there may be, and one more; in aggregation packets, which have room for many.
+    // One behind the other, as many as there may be, and one more; in aggregation packets, which have room for many.
+    // Of pictures that are as large as one may be.
+    let large = sps(66, 1, 120, 68);
+    sender.send(2_000, false, &large);
+    sender.send(2_000, false, PPS);
     for (slices, is_taken) in [(MOST_UNITS, true), (MOST_UNITS + 1, false), (2_000, false)] {
         sender.send_key(7_000);
         assert_eq!(sender.take().len(), 1);
         let mut payload = vec![0x78];
         for number in 0..slices {
-            let unit = if number == 0 { NEXT } else { LATER };
+            let unit = slice(number);
             payload.extend_from_slice(&(unit.len() as u16).to_be_bytes());
-            payload.extend_from_slice(unit);
+            payload.extend_from_slice(&unit);
         }
         sender.send(10_000, true, &payload);
         assert_eq!(sender.take().len(), usize::from(is_taken), "{slices}");
@@ -207,6 +211,34 @@ fn a_picture_is_one_and_has_no_more_units_than_it_may() {
         sender.send(13_000, true, NEXT);
         assert_eq!(sender.take().len(), usize::from(is_taken));
     }
+}
+
+#[test]
+fn slices_of_a_picture_go_forward() {
+    let mut sender = Sender::new();
+    // Of 99 macroblocks.
+    for (slices, is_taken) in [
+        (&[0, 1, 50, 98][..], true),
+        (&[0, 99], false),
+        (&[0, 50, 50], false),
+        (&[0, 50, 49], false),
+        (&[0, 0], false),
+        (&[1, 2], false),
+    ] {
+        sender.send_key(1_000);
+        assert_eq!(sender.take().len(), 1);
+        for (number, first) in (1..).zip(slices) {
+            sender.send(4_000, number == slices.len(), &slice(*first));
+        }
+        assert_eq!(sender.take().len(), usize::from(is_taken), "{slices:?}");
+        assert_eq!(sender.units.needs_key_frame(), !is_taken);
+    }
+    // Of which the first code has no end.
+    sender.send_key(1_000);
+    sender.take();
+    sender.send(4_000, false, NEXT);
+    sender.send(4_000, true, &[0x41, 0, 0x40]);
+    assert_eq!((sender.take().len(), sender.units.needs_key_frame()), (0, true));
 }
 
 #[test]
@@ -303,6 +335,20 @@ fn sps(profile: u8, references: u32, across: u32, down: u32) -> Vec<u8> {
     let octets =
         octets.map(|byte| byte.iter().fold(0, |value, &bit| value << 1 | u8::from(bit == b'1')));
     [vec![0x67, profile, 0, 51], octets.collect()].concat()
+}
+
+/// A slice that begins with this macroblock, and is not of an IDR picture.
+fn slice(first: u32) -> Vec<u8> {
+    let mut bits = String::new();
+    code(&mut bits, first);
+    bits.push('1');
+    while !bits.len().is_multiple_of(8) {
+        bits.push('0');
+    }
+    let octets = bits.as_bytes().chunks(8);
+    let octets =
+        octets.map(|byte| byte.iter().fold(0, |value, &bit| value << 1 | u8::from(bit == b'1')));
+    [vec![0x41], octets.collect(), vec![7]].concat()
 }
 
 /// An Exp-Golomb code.

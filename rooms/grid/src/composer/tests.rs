@@ -1,4 +1,5 @@
 mod hostile;
+mod large;
 mod rates;
 
 use super::*;
@@ -9,7 +10,8 @@ use rtp_proto::RtpHeader;
 
 /// Colours that are told apart after a decoder: brightness, blue, red.
 const COLOURS: [[u8; 3]; 4] = [[81, 90, 240], [145, 54, 34], [41, 240, 110], [210, 16, 146]];
-const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 650_000, level: Level::L3_1 };
+const SETTINGS: OutputSettings =
+    OutputSettings { bits_per_second: 650_000, level: Level::L3_1, viewers: 1 };
 
 /// A camera that shows one colour.
 struct Camera {

@@ -6,7 +6,8 @@ use room_video::h264::Level;
 use rtp_proto::RtpHeader;
 use std::time::Duration;
 
-const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 300_000, level: Level::L3_1 };
+const SETTINGS: OutputSettings =
+    OutputSettings { bits_per_second: 300_000, level: Level::L3_1, viewers: 1 };
 
 /// Does something each few milliseconds until it is so; a machine may be slow.
 fn until(mut is_so: impl FnMut() -> bool) {
@@ -40,7 +41,7 @@ fn key_frame(sequence: u16) -> Vec<Vec<u8>> {
 #[test]
 fn a_grid_is_opened_fed_and_read_by_another_thread() {
     let pool = GridPool::start(GridSettings::default()).unwrap();
-    let mut grid = pool.open(thread::current()).unwrap();
+    let mut grid = pool.open(thread::current(), 7).unwrap();
     grid.set_tiles(&[Tile { key: 5, name: "Ada".into(), speaks: true }]);
     grid.set_output(GridSize::Small, Some(SETTINGS));
     until(|| grid.want() == Some(5));
@@ -61,19 +62,23 @@ fn a_grid_is_opened_fed_and_read_by_another_thread() {
     grid.ask_key_frame(GridSize::Small);
     until(|| grid.read(&mut unit).is_some_and(|read| read.is_key));
     let statistics = pool.statistics();
+    until(|| pool.grids().iter().any(|view| view.tiles == 1 && view.viewers == 1));
+    let [view] = pool.grids()[..] else { panic!("{:?}", pool.grids()) };
+    assert_eq!((view.name, view.frames_per_second), (7, 15));
     assert_eq!((statistics.open, statistics.opened, statistics.refused), (1, 1, 0));
     assert!(statistics.decoded == 1 && statistics.pictures >= 1);
     assert!(statistics.used > Duration::ZERO);
     drop(grid);
     until(|| pool.statistics().open == 0);
+    until(|| pool.grids().is_empty());
 }
 
 #[test]
 fn there_are_no_more_grids_than_there_may_be() {
     let settings = GridSettings { threads: 2, most_grids: 2, ..GridSettings::default() };
     let pool = GridPool::start(settings).unwrap();
-    let grids = [(); 2].map(|()| pool.open(thread::current()).unwrap());
-    assert!(matches!(pool.open(thread::current()), Err(GridError::TooMany)));
+    let grids = [(); 2].map(|()| pool.open(thread::current(), 7).unwrap());
+    assert!(matches!(pool.open(thread::current(), 7), Err(GridError::TooMany)));
     // Each thread has one of them.
     let open = |thread: &PoolThread| thread.signs.open.load(Ordering::Relaxed);
     assert!(pool.threads.iter().all(|thread| open(thread) == 1));
@@ -81,7 +86,7 @@ fn there_are_no_more_grids_than_there_may_be() {
     assert_eq!(grids[0].state(), GridState::Open(GridPace::Full));
     let [first, second] = grids;
     drop(first);
-    until(|| pool.open(thread::current()).is_ok());
+    until(|| pool.open(thread::current(), 7).is_ok());
     // Whoever has one when all ends learns it.
     drop(pool);
     assert_eq!(second.state(), GridState::Closed);
@@ -142,7 +147,7 @@ fn a_turn_ends_before_all_has_come() {
 fn a_thread_that_has_ended_is_given_no_grid() {
     let settings = GridSettings { threads: 2, ..GridSettings::default() };
     let mut pool = GridPool::start(settings).unwrap();
-    let grid = pool.open(thread::current()).unwrap();
+    let grid = pool.open(thread::current(), 7).unwrap();
     assert_eq!(pool.statistics().open, 1);
     let has_it = |thread: &PoolThread| thread.signs.open.load(Ordering::Relaxed) == 1;
     let at = pool.threads.iter().position(has_it).unwrap();
@@ -151,11 +156,11 @@ fn a_thread_that_has_ended_is_given_no_grid() {
     until(|| ended.is_finished());
     let runs = pool.threads[at].handle.replace(ended);
     assert_eq!(pool.statistics().open, 0, "it serves none any more");
-    let others = [(); 3].map(|()| pool.open(thread::current()).unwrap());
+    let others = [(); 3].map(|()| pool.open(thread::current(), 7).unwrap());
     assert_eq!(pool.threads[1 - at].signs.open.load(Ordering::Relaxed), 3);
     assert_eq!(pool.statistics().open, 3);
     pool.threads[1 - at].handle.take().into_iter().for_each(|handle| handle.thread().unpark());
-    assert!(matches!(pool.open(thread::current()), Err(GridError::Ended)));
+    assert!(matches!(pool.open(thread::current(), 7), Err(GridError::Ended)));
     drop((pool, grid, others));
     assert!(runs.unwrap().join().is_ok());
 }

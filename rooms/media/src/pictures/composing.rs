@@ -80,6 +80,7 @@ struct Output {
 struct Viewers {
     level: Level,
     most: u64,
+    count: u32,
 }
 
 impl Composing {
@@ -227,9 +228,9 @@ impl Composing {
             {
                 let level = format.profile_level_id.level;
                 let most = line.most_of_grid(format);
-                let before = viewers.unwrap_or(Viewers { level, most });
+                let before = viewers.unwrap_or(Viewers { level, most, count: 0 });
                 let (level, most) = (before.level.min(level), before.most.min(most));
-                *viewers = Some(Viewers { level, most });
+                *viewers = Some(Viewers { level, most, count: before.count + 1 });
             }
         }
         self.open_or_close(now, viewers.iter().any(Option::is_some), switch);
@@ -260,13 +261,17 @@ impl Composing {
         self.seen >= FEWEST + usize::from(is_seen)
     }
 
+    /// What the log calls it: the conference is the first half of the meeting's id.
+    fn meeting(&self) -> String {
+        format!("{:016x}", self.conference.0)
+    }
+
     fn open_or_close(&mut self, now: Instant, is_seen: bool, switch: &mut VideoSwitch) {
-        let conference = self.conference.0;
         if let Some(grid) = &self.grid {
             match grid.state() {
                 GridState::Closed => {
                     tracing::warn!(
-                        conference,
+                        meeting = self.meeting(),
                         "there is no CPU for a meeting's composed picture: who asked for it sees the speaker"
                     );
                     self.try_at = now + AGAIN;
@@ -276,7 +281,7 @@ impl Composing {
                     let is_slow = pace != GridPace::Full;
                     if is_slow && !std::mem::replace(&mut self.is_slow, is_slow) {
                         tracing::warn!(
-                            conference,
+                            meeting = self.meeting(),
                             "a meeting's composed picture moves less smoothly: there is too little CPU"
                         );
                     }
@@ -297,8 +302,9 @@ impl Composing {
 
     fn open(&mut self, now: Instant) {
         let Some(composer) = &self.composer else { return };
-        match composer.pool.open(std::thread::current()) {
+        match composer.pool.open(std::thread::current(), self.conference.0) {
             Ok(grid) => {
+                tracing::info!(meeting = self.meeting(), "a meeting's picture is composed");
                 (self.grid, self.unseen, self.is_slow) = (Some(grid), None, false);
                 // It was told none.
                 self.tiles.clear();
@@ -307,7 +313,7 @@ impl Composing {
                 self.try_at = now + AGAIN;
                 if !std::mem::replace(&mut self.is_refused, true) {
                     tracing::warn!(
-                        conference = self.conference.0,
+                        meeting = self.meeting(),
                         %error,
                         "who asked for a meeting's composed picture sees the speaker"
                     );
@@ -374,12 +380,20 @@ impl Composing {
                 let wanted = OutputSettings {
                     bits_per_second: u32::try_from(limit).unwrap_or(u32::MAX),
                     level: viewers.level,
+                    viewers: viewers.count,
                 };
                 if output.told != Some(wanted) {
                     output.told = Some(wanted);
                     grid.set_output(size, Some(wanted));
                 }
                 continue;
+            }
+            if let (Some(told), Some(grid)) = (&mut output.told, &mut self.grid)
+                && told.viewers > 0
+            {
+                // If there is no CPU for all, it is the first to go.
+                told.viewers = 0;
+                grid.set_output(size, Some(*told));
             }
             let is_there = output.told.is_some() || output.unseen.is_some();
             if is_there && now - *output.unseen.get_or_insert(now) >= LINGER {

@@ -136,11 +136,13 @@ impl Meeting {
                 return Ok(());
             }
             MenuAction::Layout => {
-                let layout = match self.layout_of(call) {
-                    PictureLayout::Speaker => PictureLayout::Grid,
-                    PictureLayout::Grid => PictureLayout::Speaker,
+                let (layout, prompt) = match self.layout_of(call) {
+                    PictureLayout::Speaker => (PictureLayout::Grid, Prompt::EverybodyShown),
+                    PictureLayout::Grid => (PictureLayout::Speaker, Prompt::SpeakerShown),
                 };
-                return self.lay_out(by, call, layout, out);
+                self.lay_out(by, call, layout, out)?;
+                self.say_to(call, vec![prompt], out);
+                return Ok(());
             }
             MenuAction::Help => {
                 self.say_to(call, spoken(menu), out);

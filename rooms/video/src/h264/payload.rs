@@ -1,6 +1,7 @@
 //! RTP payloads of H.264 (RFC 6184 section 5), read in place.
 
 use super::nal_type;
+use super::sps::Bits;
 use std::fmt;
 
 const STAP_A: u8 = 24;
@@ -15,6 +16,8 @@ const IMPORTANCE_MASK: u8 = 0xe0;
 const FORBIDDEN_BIT: u8 = 0x80;
 const START_BIT: u8 = 0x80;
 const END_BIT: u8 = 0x40;
+/// Octets in which the longest first code of a slice ends, those included that keep start codes out.
+const FIRST_CODE: usize = 12;
 
 /// Why a payload is not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -86,6 +89,14 @@ impl<'a> Nalu<'a> {
     pub fn begins_picture(self) -> bool {
         matches!(self.kind(), nal_type::SLICE | nal_type::IDR_SLICE)
             && self.0.get(1).is_some_and(|first| first & 0x80 != 0)
+    }
+
+    /// The number of the first macroblock of a slice (`first_mb_in_slice`, H.264 section 7.3.3); `None` of a unit
+    /// that is no slice, or ends before it.
+    pub fn first_macroblock(self) -> Option<u32> {
+        let is_slice = matches!(self.kind(), nal_type::SLICE | nal_type::IDR_SLICE);
+        let octets = self.0.get(1..).filter(|_| is_slice)?;
+        Bits::new(octets.get(..FIRST_CODE).unwrap_or(octets)).code().ok()
     }
 }
 
@@ -253,6 +264,23 @@ mod tests {
         assert_eq!((unit.kind(), unit.bytes()), (5, &[0x65, 0x88, 1][..]));
         assert!(summary.idr && summary.idr_begins && !summary.sps);
         assert!(!Payload::parse(&[0x65, 0x48]).unwrap().summary().idr_begins, "a later slice");
+    }
+
+    #[test]
+    fn a_slice_says_where_it_begins() {
+        let first = |bytes: &[u8]| Nalu::new(bytes).unwrap().first_macroblock();
+        assert_eq!(first(&[0x65, 0x88, 1]), Some(0));
+        assert_eq!(first(&[0x41, 0b0100_0000]), Some(1));
+        assert_eq!(first(&[0x41, 0b0111_1111]), Some(2));
+        // 8,159: twelve zeros, and 8,160 in thirteen bits.
+        assert_eq!(first(&[0x65, 0, 0b0000_1111, 0b1111_0000, 0]), Some(8_159));
+        // With an octet that keeps a start code out: 17 zeros, and 2^17.
+        assert_eq!(first(&[0x65, 0, 0, 3, 0b0100_0000, 0, 0]), Some((1 << 17) - 1));
+        for none in
+            [&[0x65][..], &[0x65, 0], &[0x65, 0, 0, 0, 0, 0, 0], &[0x67, 0x80], &[0x68, 0x80]]
+        {
+            assert_eq!(first(none), None, "{none:?}");
+        }
     }
 
     #[test]

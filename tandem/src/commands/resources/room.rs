@@ -172,6 +172,7 @@ const COLUMNS: &[Column] = &[
     Column("plan", &["/Plan"]),
     Column("access", &["/Access"]),
     Column("people", &["/People"]),
+    Column("composed cpu %", &["/Composed/CpuPercent"]),
     Column("meeting id", &["/MeetingId"]),
 ];
 

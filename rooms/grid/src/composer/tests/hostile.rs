@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::MOST_UNITS;
+use crate::access_units::PIECE;
 use crate::clock::thread_time;
 
 /// Bits of a unit, and its octets.
@@ -90,37 +91,77 @@ fn send(composer: &mut Composer, sequence: &mut u16, timestamp: u32, units: &[Ve
     }
 }
 
+thread_local! {
+    /// Milliseconds of CPU time that were said to be used.
+    static USED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 #[test]
-fn a_call_has_few_pictures_however_many_are_hidden_in_one() {
+fn slices_that_each_cost_a_picture_end_when_they_take_too_long() {
+    // Each look at the time finds it so much later. Slices of one picture, or each of another; all reach its end.
+    for (looks_at, step) in [(30, 0), (30, 2), (0, 2)] {
+        let meter: fn() -> Duration = match looks_at {
+            0 => || Duration::ZERO,
+            _ => || Duration::from_millis(USED.replace(USED.get() + 30)),
+        };
+        let mut composer = Composer::metered(15, meter);
+        composer.set_tiles(&[tile(1)]);
+        let mut sequence = 0;
+        send(&mut composer, &mut sequence, 0, &[sequence_set(), picture_set(), key()]);
+        assert_eq!(composer.tally().decoded, 1, "{:?}", composer.tally());
+        // One that is what it seems to be.
+        send(&mut composer, &mut sequence, 3_000, &[skipping(0, 2)]);
+        assert_eq!(composer.tally().decoded, 2, "{:?}", composer.tally());
+        let count = if looks_at == 0 { 2 * PIECE + 1 } else { MOST_UNITS };
+        let hidden: Vec<Vec<u8>> =
+            (0..count).map(|number| skipping(number, 4 + step * number)).collect();
+        let (before, began) = (composer.tally(), thread_time());
+        send(&mut composer, &mut sequence, 6_000, &hidden);
+        println!("{:?} of CPU time, {:?}", thread_time() - began, composer.tally());
+        let units = composer.tally().units - before.units;
+        if looks_at == 0 {
+            // Where it does not take too long, all of it is looked at, as far as the decoder goes.
+            assert!(units >= u64::from(PIECE), "{units}");
+            continue;
+        }
+        // 150 ms are over when it is looked for the fifth time.
+        assert!(units <= 5 * u64::from(PIECE), "{units}");
+        assert_eq!(composer.tally().refused, before.refused + 1);
+        // The half that was decoded is none of the next.
+        send(&mut composer, &mut sequence, 9_000, &[sequence_set(), picture_set(), key()]);
+        assert_eq!(composer.tally().decoded, before.decoded + 1, "{:?}", composer.tally());
+    }
+}
+
+#[test]
+fn slices_that_do_not_go_forward_and_too_many_never_reach_the_decoder() {
     let mut composer = Composer::new(15);
     composer.set_tiles(&[tile(1)]);
     let mut sequence = 0;
-    send(&mut composer, &mut sequence, 0, &[sequence_set(), picture_set(), key()]);
-    assert_eq!(composer.tally().decoded, 1, "{:?}", composer.tally());
-    // One that is what it seems to be.
-    send(&mut composer, &mut sequence, 3_000, &[skipping(0, 2)]);
-    assert_eq!(composer.tally().decoded, 2, "{:?}", composer.tally());
-    // All slices but one leave out the first macroblock; each is of another picture, or all are of one.
-    let hidden = |count: u32, step: u32| -> Vec<Vec<u8>> {
-        (0..count).map(|number| skipping(number.min(1), 4 + step * number)).collect()
-    };
-    for step in [2, 0] {
-        let (before, began) = (composer.tally(), thread_time());
-        send(&mut composer, &mut sequence, 6_000 + step, &hidden(MOST_UNITS, step));
-        println!("{:?} of CPU time, {:?}", thread_time() - began, composer.tally());
-        assert_eq!(composer.tally().units - before.units, u64::from(MOST_UNITS));
-        send(&mut composer, &mut sequence, 7_000 + step, &[sequence_set(), picture_set(), key()]);
+    let mut number = 0;
+    for hidden in [
+        // Two that begin, one twice, one before another, one behind the picture, and more than there may be.
+        vec![0, 0],
+        vec![0, 1, 1],
+        vec![0, 600, 599],
+        vec![0, WIDE * HIGH],
+        vec![1],
+        (0..MOST_UNITS + 1).collect(),
+        (0..5_000).collect(),
+    ] {
+        let before = composer.tally();
+        send(&mut composer, &mut sequence, number, &[sequence_set(), picture_set(), key()]);
+        let slices: Vec<Vec<u8>> = hidden.iter().map(|first| skipping(*first, 2)).collect();
+        send(&mut composer, &mut sequence, number + 3_000, &slices);
+        let tally = composer.tally();
+        assert_eq!(
+            (tally.units - before.units, tally.decoded - before.decoded),
+            (3, 1),
+            "{hidden:?}"
+        );
+        assert_eq!(tally.refused - before.refused, 1);
+        number += 6_000;
     }
-    // More never reach the decoder, nor do two that begin.
-    let (before, began) = (composer.tally(), thread_time());
-    send(&mut composer, &mut sequence, 9_000, &[sequence_set(), picture_set(), key()]);
-    send(&mut composer, &mut sequence, 12_000, &hidden(5_000, 2));
-    send(&mut composer, &mut sequence, 15_000, &[sequence_set(), picture_set(), key()]);
-    let whole: Vec<Vec<u8>> = (0..5_000).map(|number| skipping(0, 4 + 2 * number)).collect();
-    send(&mut composer, &mut sequence, 18_000, &whole);
-    println!("{:?} of CPU time, {:?}", thread_time() - began, composer.tally());
-    assert_eq!(composer.tally().units - before.units, 6);
-    assert_eq!(composer.tally().decoded - before.decoded, 2);
 }
 
 #[test]
@@ -146,9 +187,6 @@ fn a_source_that_sends_more_than_its_level_is_not_decoded() {
 
 #[test]
 fn a_source_that_takes_too_much_time_is_not_decoded() {
-    thread_local! {
-        static USED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-    }
     // Each picture takes 200 ms, whatever its size.
     let meter = || Duration::from_millis(USED.replace(USED.get() + 200));
     let mut meeting = Meeting { composer: Composer::metered(15, meter), turn: 0 };

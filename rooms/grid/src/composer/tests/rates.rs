@@ -89,7 +89,7 @@ fn the_rate_and_the_level_may_change_while_it_is_made() {
     camera.send(&mut meeting.composer, true);
     for idc in [31, 22, 30] {
         let level = Level::from_idc(idc, false).unwrap();
-        let settings = OutputSettings { bits_per_second: 3_000_000, level };
+        let settings = OutputSettings { bits_per_second: 3_000_000, level, viewers: 1 };
         meeting.composer.set_output(GridSize::Usual, Some(settings));
         meeting.turn(&mut [&mut viewer]);
         assert!(viewer.level <= idc && viewer.level >= 21, "{} of {idc}", viewer.level);

@@ -3,13 +3,16 @@
 //! `grid_load [SECONDS]` measures 4, 9 and 16 tiles of 640x360 and of 1280x720, 30 pictures a second each, composed
 //! fifteen times a second into 640x360 at 650 kbit/s. ffmpeg decodes the same clips, halves their rate,
 //! scales, stacks and encodes them (libx264, ultrafast, zero latency), each part with one thread; CPU time of all its
-//! threads counts, as that of our one does. `grid_load picture FILE.png` writes a composed picture.
+//! threads counts, as that of our one does. `grid_load memory` says what memory tiles and sizes take, and
+//! `grid_load picture FILE.png` writes a composed picture.
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a tool that measures ends at a fault"
 )]
+
+mod memory;
 
 use model::Instant;
 use room_grid::{Composer, GridPace, GridSize, OutputSettings, Tile};
@@ -20,19 +23,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const SETTINGS: OutputSettings = OutputSettings { bits_per_second: 650_000, level: Level::L3_1 };
+const SETTINGS: OutputSettings =
+    OutputSettings { bits_per_second: 650_000, level: Level::L3_1, viewers: 1 };
 /// Clips that differ; further tiles show them again.
 const CLIPS: usize = 4;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let folder = std::env::temp_dir().join(format!("grid-load-{}", std::process::id()));
+    let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
+    if let ["memory-of", clips, tiles, sizes] = arguments[..] {
+        return memory::of(Path::new(clips), tiles, sizes);
+    }
     std::fs::create_dir_all(&folder).expect("a folder for clips");
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match arguments[..] {
+        ["memory"] => memory::table(&folder),
         ["picture", file] => picture(&folder, Path::new(file)),
         [] => table(&folder, 10),
         [seconds] => table(&folder, seconds.parse().expect("seconds")),
-        _ => println!("grid_load [SECONDS], or grid_load picture FILE.png"),
+        _ => println!("grid_load [SECONDS], grid_load memory, or grid_load picture FILE.png"),
     }
     std::fs::remove_dir_all(&folder).expect("the folder of clips can be removed");
 }
@@ -42,9 +51,9 @@ fn table(folder: &Path, seconds: u32) {
     println!("sources   tiles    ours  decoding  ffmpeg   ratio  meetings of one core at 15/s");
     for (name, size, rate) in [("640x360", (640, 360), 650), ("1280x720", (1_280, 720), 1_400)] {
         let clips: Vec<PathBuf> =
-            (0..CLIPS).map(|number| clip(folder, number, size, rate, seconds)).collect();
+            (0..CLIPS).map(|number| clip(folder, number, size, rate, (seconds, 1))).collect();
         for tiles in [4, 9, 16] {
-            let ours = compose(&clips, tiles, &mut Composer::new(15));
+            let ours = compose(&clips, tiles, &mut Composer::new(15), &[GridSize::Usual]);
             let theirs = ffmpeg(&clips, tiles, ours.pictures);
             let per_second = |used: Duration| f64::from(ours.pictures) / used.as_secs_f64();
             let (mine, other) = (per_second(ours.decoding + ours.making), per_second(theirs));
@@ -70,12 +79,24 @@ fn used() -> Duration {
     Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }
 
+/// The units of the pictures of each clip.
+type Streams = Vec<Vec<Vec<Vec<u8>>>>;
+
 /// Composes clips to their end.
-fn compose(clips: &[PathBuf], tiles: usize, composer: &mut Composer) -> Ours {
-    let streams: Vec<Vec<Vec<Vec<u8>>>> = clips.iter().map(|clip| pictures(clip)).collect();
+fn compose(clips: &[PathBuf], tiles: usize, composer: &mut Composer, sizes: &[GridSize]) -> Ours {
+    let streams: Streams = clips.iter().map(|clip| pictures(clip)).collect();
+    compose_streams(&streams, tiles, composer, sizes)
+}
+
+fn compose_streams(
+    streams: &Streams,
+    tiles: usize,
+    composer: &mut Composer,
+    sizes: &[GridSize],
+) -> Ours {
     let named = |key: u16| Tile { key, name: format!("Room {key}").into(), speaks: key == 1 };
     composer.set_tiles(&(0..tiles as u16).map(named).collect::<Vec<_>>());
-    composer.set_output(GridSize::Usual, Some(SETTINGS));
+    sizes.iter().for_each(|size| composer.set_output(*size, Some(SETTINGS)));
     let mut ours = Ours { pictures: 0, decoding: Duration::ZERO, making: Duration::ZERO };
     let mut sequences = vec![0_u16; tiles];
     let count = streams.iter().map(Vec::len).min().unwrap();
@@ -111,9 +132,16 @@ fn compose(clips: &[PathBuf], tiles: usize, composer: &mut Composer) -> Ours {
     ours
 }
 
-/// A moving picture with a camera's noise, as a device sends it: slices that fit into packets.
-fn clip(folder: &Path, number: usize, size: (usize, usize), rate: u32, seconds: u32) -> PathBuf {
-    let file = folder.join(format!("{}-{number}.mkv", size.0));
+/// A moving picture with a camera's noise, as a device sends it: slices that fit into packets; so many seconds of it,
+/// which refers to so many pictures before.
+fn clip(
+    folder: &Path,
+    number: usize,
+    size: (usize, usize),
+    rate: u32,
+    (seconds, references): (u32, u32),
+) -> PathBuf {
+    let file = folder.join(format!("{}-{references}-{number}.mkv", size.0));
     let source = format!(
         "testsrc2=size={}x{}:rate=30:duration={seconds},hue=h={},noise=alls=6:allf=t",
         size.0,
@@ -124,7 +152,8 @@ fn clip(folder: &Path, number: usize, size: (usize, usize), rate: u32, seconds: 
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-pix_fmt", "yuv420p"])
         .args(["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency"])
-        .args(["-profile:v", "baseline", "-x264-params", "slice-max-size=1200:keyint=300"])
+        .args(["-profile:v", "baseline", "-refs", &references.to_string()])
+        .args(["-x264-params", "slice-max-size=1200:keyint=300"])
         .args(["-b:v", &bits, "-maxrate", &bits, "-bufsize", &bits])
         .arg(&file)
         .status()
@@ -211,9 +240,9 @@ fn ffmpeg(clips: &[PathBuf], tiles: usize, pictures: u32) -> Duration {
 /// Five tiles with names in several scripts, as they look.
 fn picture(folder: &Path, file: &Path) {
     let clips: Vec<PathBuf> =
-        (0..CLIPS).map(|number| clip(folder, number, (640, 360), 650, 1)).collect();
+        (0..CLIPS).map(|number| clip(folder, number, (640, 360), 650, (1, 1))).collect();
     let mut composer = Composer::new(15);
-    let _ = compose(&clips, 5, &mut composer);
+    let _ = compose(&clips, 5, &mut composer, &[GridSize::Usual]);
     let names =
         ["Ada Lovelace", "会議室 3", "Zoë Ångström", "Ωμέγα", "A room whose name is long and cut"];
     let tiles: Vec<Tile> = (0..)
