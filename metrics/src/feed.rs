@@ -140,7 +140,7 @@ impl ObservationSender {
             return self.page.dropped(what);
         }
         match self.queue.try_send(Job::Observe(observation)) {
-            // The recorder looks by itself every PAUSE. Waking it for every observation would cost
+            // The recorder looks by itself after a pause. Waking it for every observation would cost
             // the call path a system call each; only a queue that fills quickly is worth one.
             Ok(()) if queued > quarter => self.recorder.unpark(),
             Ok(()) => {}
@@ -251,7 +251,8 @@ enum Job {
 
 /// Longest pause between two looks at what is due.
 const TICK: Duration = Duration::from_millis(100);
-/// Pause of the thread when its queue is empty; what is shown is at most this old.
+/// Pause of the thread when its queue is empty; while nothing comes at all each is twice the one before, up to
+/// [`TICK`]. What is shown is at most as old.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Observations taken in before the lock is given up for readers.
 const BATCH: usize = 256;
@@ -266,6 +267,7 @@ struct Worker<S> {
 impl<S: RecordSink> Worker<S> {
     fn run(mut self, queue: &Receiver<Job>) {
         let mut due = (self.view.clock)();
+        let mut pause = PAUSE;
         loop {
             let refusals = &mut self.refusals;
             let mut recorder = self.view.lock();
@@ -273,6 +275,7 @@ impl<S: RecordSink> Worker<S> {
             for _ in 0..BATCH {
                 match queue.try_recv() {
                     Ok(Job::Observe(observation)) => {
+                        pause = PAUSE;
                         log(refusals, &observation);
                         observe(&mut recorder, observation);
                     }
@@ -298,7 +301,8 @@ impl<S: RecordSink> Worker<S> {
             self.write(&mut recorder);
             drop(recorder);
             if is_empty {
-                thread::park_timeout(PAUSE);
+                thread::park_timeout(pause);
+                pause = TICK.min(pause * 2);
             }
         }
     }

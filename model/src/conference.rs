@@ -55,6 +55,9 @@ pub enum SeatFailure {
     TooMany,
     /// There is no such stream, or it is no audio.
     NoStream,
+    /// It was there, and whoever mixes or switches has let it go. No answer to an order: one that is on its way
+    /// is answered as ever.
+    Abandoned,
 }
 
 impl fmt::Display for SeatFailure {
@@ -63,6 +66,7 @@ impl fmt::Display for SeatFailure {
             SeatFailure::NoConferences => "this relay mixes no conferences",
             SeatFailure::TooMany => "as many streams as are allowed are in conferences now",
             SeatFailure::NoStream => "the call has no audio",
+            SeatFailure::Abandoned => "nobody mixes for the call any more",
         })
     }
 }

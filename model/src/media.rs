@@ -316,7 +316,7 @@ pub enum MediaEvent {
         /// The stream.
         id: MediaId,
     },
-    /// It does not, though it was ordered.
+    /// It does not, though it was ordered; or not any more ([`SeatFailure::Abandoned`]).
     SeatFailed {
         /// The stream.
         id: MediaId,

@@ -155,7 +155,7 @@ impl FileSender {
     pub fn send(&self, record: Record) -> Result<(), NotAccepted> {
         let reason = match self.queue.try_send(Job::Write(record)) {
             Ok(()) => {
-                // The writer looks by itself every PAUSE; a system call to wake it for every
+                // The writer looks by itself after a pause; a system call to wake it for every
                 // record would cost more than the record. A queue that fills quickly is worth one.
                 if self.queue.len() > self.queue.capacity().unwrap_or(usize::MAX) / 4 {
                     self.writer.unpark();
@@ -217,6 +217,9 @@ impl std::error::Error for NotAccepted {}
 
 /// Pause of the writer when its queue is empty.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The longest: each that finds nothing again is twice the one before, for a node where nothing is to be
+/// written is not to be woken twenty times a second.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 enum Job {
@@ -256,8 +259,13 @@ impl Writer {
     }
 
     fn run(mut self, queue: &Receiver<Job>) {
+        let mut pause = PAUSE;
         loop {
-            match queue.try_recv() {
+            let job = queue.try_recv();
+            if job.is_ok() {
+                pause = PAUSE;
+            }
+            match job {
                 Ok(Job::Write(record)) => self.write(&record),
                 Ok(Job::Flush(done)) => {
                     self.flush();
@@ -266,7 +274,8 @@ impl Writer {
                 Ok(Job::PutAside(path)) => self.files.put_aside(&path),
                 Err(TryRecvError::Empty) => {
                     self.flush();
-                    thread::park_timeout(PAUSE);
+                    thread::park_timeout(pause);
+                    pause = LONGEST_PAUSE.min(pause * 2);
                 }
                 Ok(Job::Close) | Err(TryRecvError::Disconnected) => return self.flush(),
             }

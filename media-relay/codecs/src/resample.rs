@@ -52,6 +52,16 @@ impl Resampler {
             3..=MAX_RATIO => Kind::Down(ratio),
             _ => return None,
         };
+        Some(Resampler::of(kind))
+    }
+
+    /// From a rate to one that is `RATIO` times lower, 3 to 6; another ratio is refused when it is compiled.
+    pub fn lowering<const RATIO: usize>() -> Self {
+        const { assert!(RATIO > 2 && RATIO <= MAX_RATIO) };
+        Resampler::of(Kind::Down(RATIO))
+    }
+
+    fn of(kind: Kind) -> Self {
         let taken = match kind {
             Kind::Same | Kind::Halve(_) => 0,
             Kind::Up(_) => TAPS,
@@ -59,11 +69,11 @@ impl Resampler {
         };
         let filter = match kind {
             Kind::Same | Kind::Halve(_) => Vec::new(),
-            Kind::Up(_) => by_phase(&low_pass(ratio), ratio),
-            Kind::Down(_) => low_pass(ratio),
+            Kind::Up(ratio) => by_phase(&low_pass(ratio), ratio),
+            Kind::Down(ratio) => low_pass(ratio),
         };
         let history = vec![0.0; 2 * taken].into();
-        Some(Resampler { kind, filter: filter.into(), history, next: 0, waiting: 0 })
+        Resampler { kind, filter: filter.into(), history, next: 0, waiting: 0 }
     }
 
     /// The most samples that come of `samples`.

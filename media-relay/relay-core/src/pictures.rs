@@ -17,7 +17,7 @@ use crate::packet_ring::{self, RingReader, RingWriter};
 use crate::rtp_session::RtpSession;
 use again::Again;
 use model::{Instant, LegSide, PictureLayout, PicturesWithheld};
-use rtp_proto::rtcp::RtcpPacket;
+use rtp_proto::rtcp::{FeedbackMessage, Nack, RtcpPacket, parse_compound};
 use rtp_proto::{RtpHeader, RtpPacket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -294,6 +294,7 @@ impl RtpSession {
         made.outbound.advance(timestamp, CLOCK_RATE, now);
         let ssrc = made.outbound.ssrc();
         self.name_after_call(LEG);
+        self.legs[LEG.index()].stream.asked.get_or_insert_default();
         let PictureEnds { sent, given, signs } = ends;
         signs.ssrc.store(ssrc, Ordering::Relaxed);
         self.pictured = Some(Box::new(Pictured {
@@ -418,12 +419,27 @@ impl RtpSession {
         {
             match head >> 32 {
                 PACKET => sent = self.send_pictured(&mut pictured, now, buffer),
-                REPORT => self.say_feedback(LEG, &pictured.octets, now),
+                REPORT => {
+                    self.note_asked(&pictured.octets);
+                    self.say_feedback(LEG, &pictured.octets, now);
+                }
                 _ => pictured.wanted = true,
             }
         }
         self.pictured = Some(pictured);
         sent
+    }
+
+    /// Remembers what the leg is asked for again: what answers late is no other stream.
+    fn note_asked(&mut self, feedback: &[u8]) {
+        let asked = self.legs[LEG.index()].stream.asked.as_deref_mut();
+        let Some(asked) = asked else { return };
+        for packet in parse_compound(feedback).flatten() {
+            let RtcpPacket::Feedback(feedback) = packet else { continue };
+            if let FeedbackMessage::Nack(nacks) = feedback.message() {
+                nacks.iter().flat_map(Nack::packets).for_each(|sequence| asked.note(sequence));
+            }
+        }
     }
 
     /// `None` where the leg takes nothing now, or it cannot be sent.

@@ -5,11 +5,12 @@ use crate::outbound::Numbers;
 use crate::own_rtcp::Heard;
 use crate::plan::{CompiledLeg, Format};
 use crate::quality::{
-    self, IntervalReader, PacketFacts, PeerReports, RoundTrips, SenderReportMemory, StreamTotals,
+    self, IntervalReader, PacketFacts, PeerReports, Reception, RoundTrips, SenderReportMemory,
+    StreamTotals,
 };
 use model::{Codec, Instant, LossCounts, SentView};
 use rtp_proto::rtcp::ReportBlock;
-use rtp_proto::{NtpMid, RtpPacket};
+use rtp_proto::{AskedPackets, NtpMid, RtpPacket};
 
 /// The numbers of one leg.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ pub(crate) struct LegStream {
     hidden_from: Option<i64>,
     pub(crate) sent: SentView,
     pub(crate) reception: StreamTotals,
+    /// What it was asked for again; `None` of a leg that is asked for nothing.
+    pub(crate) asked: Option<Box<AskedPackets>>,
     /// The format of the last audio packet.
     pub(crate) format: Option<Format>,
     /// Timestamp and arrival of the last audio packet.
@@ -129,8 +132,19 @@ impl LegStream {
             payload_bytes: packet.payload_bytes,
             marker: packet.marker,
             kind,
+            was_asked: self.was_asked(packet),
         };
         self.reception.on_packet(packet.ssrc, &facts);
+    }
+
+    /// Whether the leg was asked for this packet again. Of the one that is next it is not looked for.
+    #[inline]
+    fn was_asked(&self, packet: &HeaderView) -> bool {
+        let Some(asked) = self.asked.as_deref() else { return false };
+        let highest = self.reception.current().and_then(Reception::highest_sequence);
+        let is_next =
+            highest.is_some_and(|highest| highest as u16 == packet.sequence.wrapping_sub(1));
+        !is_next && asked.has(packet.sequence)
     }
 
     /// Where what came stands, by its highest sequence number; `None` before the first audio.

@@ -5,6 +5,7 @@
 //! value, never a panic and never a read past the end.
 #![forbid(unsafe_code)]
 
+mod asked;
 pub mod codecs;
 mod demultiplex;
 mod ntp;
@@ -17,6 +18,7 @@ pub mod stun;
 mod telephone_event;
 mod wire;
 
+pub use asked::AskedPackets;
 pub use demultiplex::{DatagramKind, demultiplex};
 pub use ntp::{NtpMid, NtpTime, dlsr_from_duration, dlsr_to_duration};
 pub use payload_type::{StaticPayloadType, static_payload_type};

@@ -33,7 +33,7 @@ pub enum SequenceStep {
     },
     /// The highest again, or earlier: a duplicate or out of order.
     Behind {
-        /// 0 to [`MAX_MISORDER`] - 1.
+        /// 0 to [`MAX_MISORDER`] - 1; any distance of a packet that its sender was asked for.
         by: u16,
     },
     /// A jump; not counted unless the next packet confirms it.
@@ -90,6 +90,25 @@ impl ExtendedSequence {
         }
         self.awaited = Some(sequence.wrapping_add(1));
         SequenceStep::Jumped
+    }
+
+    /// The same of a sender that is asked for lost packets again. One that answers is not the begin of
+    /// another stream, however late it is and however many come in sequence: A.1 knows of no packets that
+    /// are sent twice. `was_asked` says whether this one does; it is only asked of a packet that jumps.
+    #[inline]
+    pub fn update_or_answered(
+        &mut self,
+        sequence: u16,
+        was_asked: impl FnOnce() -> bool,
+    ) -> SequenceStep {
+        let before = *self;
+        let step = self.update(sequence);
+        let jumps = matches!(step, SequenceStep::Jumped | SequenceStep::Restarted);
+        if !jumps || !was_asked() {
+            return step;
+        }
+        *self = before;
+        SequenceStep::Behind { by: (before.highest as u16).wrapping_sub(sequence) }
     }
 
     fn update_on_probation(&mut self, sequence: u16, ahead: u16) -> SequenceStep {
@@ -201,6 +220,21 @@ mod tests {
         assert_eq!(sequence.update(65_535), SequenceStep::Jumped);
         assert_eq!(sequence.update(0), SequenceStep::Restarted);
         assert_eq!(sequence.expected(), 2);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_no_restart_however_late_it_comes() {
+        let mut sequence = ExtendedSequence::accepted(1_000);
+        for late in [800, 801, 802] {
+            let step = sequence.update_or_answered(late, || true);
+            assert_eq!(step, SequenceStep::Behind { by: 1_000 - late });
+        }
+        assert_eq!(sequence, ExtendedSequence::accepted(1_000));
+        // Neither does it confirm a jump, nor hide one.
+        assert_eq!(sequence.update_or_answered(500, || false), SequenceStep::Jumped);
+        assert_eq!(sequence.update_or_answered(700, || true), SequenceStep::Behind { by: 300 });
+        assert_eq!(sequence.update_or_answered(501, || false), SequenceStep::Restarted);
+        assert_eq!(sequence.update_or_answered(502, || panic!()), SequenceStep::Ahead { by: 1 });
     }
 
     proptest! {

@@ -202,7 +202,7 @@ impl Worker {
         self.stand_up(id);
         self.parts.counters.seat_failures.add(1);
         tracing::warn!(media = id.0, "nobody mixes or switches for a call in a conference");
-        self.emit(MediaEvent::SeatFailed { id, failure: SeatFailure::TooMany });
+        self.emit(MediaEvent::SeatFailed { id, failure: SeatFailure::Abandoned });
     }
 
     /// The leg of a stream leaves its conference.

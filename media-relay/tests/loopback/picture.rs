@@ -137,7 +137,7 @@ fn a_camera_without_a_seat_is_told_why() {
     drop(seats);
     loop {
         if let MediaEvent::SeatFailed { id: MediaId(3), failure } = rig.event() {
-            assert_eq!(failure, SeatFailure::TooMany);
+            assert_eq!(failure, SeatFailure::Abandoned);
             break;
         }
     }

@@ -124,7 +124,7 @@ fn who_has_no_seat_is_told_why() {
     drop(seats);
     loop {
         if let MediaEvent::SeatFailed { id: MediaId(2), failure } = rig.event() {
-            assert_eq!(failure, SeatFailure::TooMany);
+            assert_eq!(failure, SeatFailure::Abandoned);
             break;
         }
     }

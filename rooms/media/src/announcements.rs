@@ -1,7 +1,7 @@
 //! What everybody in a conference is to hear: read from its octets away from the threads that mix, and
 //! handed to the one of the conference.
 
-use crate::mixing::Inboxes;
+use crate::inbox::Inboxes;
 use crate::statistics::Counters;
 use codecs::Recording;
 use media_relay::Announcement;
@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// How soon the thread sees that it is to end.
-const CHECK: Duration = Duration::from_millis(100);
+/// How soon the thread sees that it is to end while the relay goes on; the relay's end is seen at once.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// A sound for a conference.
 #[derive(Debug)]

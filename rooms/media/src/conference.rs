@@ -127,11 +127,9 @@ impl Conference {
     /// Takes a leg in, in place of what its stream had before.
     pub(crate) fn sit(&mut self, stream: Box<SeatedStream>, events: &RecordingEvents) {
         let id = stream.id;
-        if self.uttering.iter().any(|one| one.id() == id) {
-            // Whoever waits for it would wait for ever.
-            events(MediaEvent::Uttered { id, utterance: None });
-        }
         self.remove(id);
+        // What it said where it sat before is nobody's.
+        self.end_utterances(events);
         if let Some(taping) = &mut self.taping {
             taping.joined(stream.transaction_id, self.room.ticks());
         }
@@ -226,15 +224,19 @@ impl Conference {
         self.review_record();
     }
 
-    /// Tells what legs have said whose time is over.
+    /// Tells what legs have said whose time is over, and of those that have left that it is nothing: whoever
+    /// waits for it would wait for ever.
     pub(crate) fn end_utterances(&mut self, events: &RecordingEvents) {
         if self.uttering.is_empty() {
             return;
         }
-        let tick = self.room.ticks();
-        while let Some(at) = self.uttering.iter().position(|one| one.is_over(tick)) {
+        let (tick, legs) = (self.room.ticks(), &self.legs);
+        let is_here = |one: &Uttering| legs.iter().any(|leg| leg.stream.id == one.id());
+        while let Some(at) = self.uttering.iter().position(|one| one.is_over(tick) || !is_here(one))
+        {
             let uttering = self.uttering.swap_remove(at);
-            let (id, utterance) = (uttering.id(), uttering.finish());
+            let (id, stays) = (uttering.id(), is_here(&uttering));
+            let utterance = if stays { uttering.finish() } else { None };
             events(MediaEvent::Uttered { id, utterance });
         }
         self.review_record();
@@ -325,8 +327,6 @@ impl Conference {
             taping.left(leg.stream.transaction_id, self.room.ticks());
         }
         self.legs.retain(|leg| leg.stream.id != id);
-        self.uttering.retain(|one| one.id() != id);
-        self.review_record();
         self.room.leave(name_of(id));
     }
 }

@@ -4,6 +4,7 @@
 //! it fares, which is looked at after each turn.
 
 use crate::conference::Leg;
+use media_relay::{RecordingOrder, UtteranceOrder};
 use mixer::{ParticipantId, Record, Recorded, TICK_SAMPLES};
 use model::{
     ConferenceRecording, ConferenceRecordingFailure, ConferenceRecordingId, MediaEvent, MediaId,
@@ -59,6 +60,30 @@ pub enum TapeState {
 
 /// Who is told what becomes of recordings. It must not wait.
 pub type RecordingEvents = Arc<dyn Fn(MediaEvent) + Send + Sync>;
+
+/// What records conferences.
+#[derive(Clone)]
+pub struct Recording {
+    /// What makes recordings; `None` where nothing may be recorded.
+    pub recorder: Option<Arc<dyn Recorder>>,
+    /// Who is told what becomes of them.
+    pub events: RecordingEvents,
+}
+
+impl Recording {
+    /// A conference is not recorded, or not any more.
+    pub(crate) fn refuse(&self, order: &RecordingOrder, failure: ConferenceRecordingFailure) {
+        tracing::warn!(conference = order.conference.0, %failure, "a meeting is not recorded");
+        (self.events)(MediaEvent::ConferenceRecordingFailed { id: order.id, failure });
+    }
+
+    /// What somebody says cannot be kept. What is only to be ended ends by itself.
+    pub(crate) fn leave_unheard(&self, order: &UtteranceOrder) {
+        if order.longest.is_some() {
+            (self.events)(MediaEvent::Uttered { id: order.id, utterance: None });
+        }
+    }
+}
 
 /// A conference's recording, as whoever mixes that has it.
 pub(crate) struct Taping {

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 /// What is kept, Hz.
 const RATE: u32 = 16_000;
+/// How many samples of the room's one of it is made of.
+const RATIO: usize = (SAMPLE_RATE / RATE) as usize;
+const _: () =
+    assert!(RATIO as u32 * RATE == SAMPLE_RATE, "the one rate is no multiple of the other");
 /// 20 ms of it.
 const FRAME: usize = RATE as usize / 50;
 /// Whoever is not louder than this in any frame has said nothing, dBFS.
@@ -41,8 +45,7 @@ pub(crate) struct Uttering {
     id: MediaId,
     /// The tick of the room at which its time is over.
     until: u64,
-    /// `None` cannot be: the rates are known.
-    resampler: Option<Resampler>,
+    resampler: Resampler,
     samples: Vec<i16>,
     most: usize,
     frame: [i16; FRAME],
@@ -57,7 +60,7 @@ impl Uttering {
         Uttering {
             id,
             until: now + ticks,
-            resampler: Resampler::new(SAMPLE_RATE, RATE),
+            resampler: Resampler::lowering::<RATIO>(),
             samples: Vec::with_capacity(most),
             most,
             frame: [0; FRAME],
@@ -76,8 +79,7 @@ impl Uttering {
 
     /// Takes 20 ms of it.
     pub(crate) fn take(&mut self, samples: &[i16; TICK_SAMPLES]) {
-        let Some(resampler) = &mut self.resampler else { return };
-        let count = resampler.resample(samples, &mut self.frame);
+        let count = self.resampler.resample(samples, &mut self.frame);
         let room = self.most - self.samples.len();
         self.samples.extend(self.frame.iter().take(count.min(room)));
     }

@@ -89,3 +89,19 @@ fn who_is_silent_until_the_time_is_over_has_said_nothing() {
     rig.relay.shutdown();
     rig.mixing.stop();
 }
+
+/// Whoever asked waits for one answer, also of who has taken another seat meanwhile.
+#[test]
+fn who_goes_elsewhere_has_said_nothing() {
+    let rig = Rig::new(21_940..=21_959);
+    let mut phones = vec![Phone::new(&rig, 1, (Codec::Pcmu, 8_000), 700.0)];
+    rig.sit_in(8, 1);
+    keep(&rig, 1, LONGEST);
+    talk(&mut phones, 10);
+    // It is not waited for: the one answer may come before the other.
+    rig.seat(1, false);
+    assert_eq!(uttered(&rig, 1), None);
+    rig.until(|s| (s.conferences, s.participants) == (1, 1));
+    rig.relay.shutdown();
+    rig.mixing.stop();
+}

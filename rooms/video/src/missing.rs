@@ -2,6 +2,7 @@
 //! 4585 section 6.2.1).
 
 use model::Instant;
+use rtp_proto::AskedPackets;
 use rtp_proto::rtcp::Nack;
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub(crate) struct Missing {
     seen: u64,
     round_trip: Option<Duration>,
     asked: u64,
+    /// What answers may still come to, given up or not.
+    answers: AskedPackets,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +75,8 @@ struct MissingPacket {
 impl Missing {
     /// Has room for as many.
     pub(crate) fn new(most: usize) -> Self {
-        Missing { packets: Vec::with_capacity(most), seen: 0, round_trip: None, asked: 0 }
+        let (packets, answers) = (Vec::with_capacity(most), AskedPackets::default());
+        Missing { packets, seen: 0, round_trip: None, asked: 0, answers }
     }
 
     /// As the last report says; `None` where it does not.
@@ -114,9 +118,15 @@ impl Missing {
         self.packets.retain(|packet| packet.number >= next);
     }
 
+    /// Whether the sender was asked for this one, however long ago; of the last of them.
+    pub(crate) fn was_asked(&self, sequence: u16) -> bool {
+        self.answers.has(sequence)
+    }
+
     /// Another stream begins.
     pub(crate) fn forget(&mut self) {
         self.packets.clear();
+        self.answers.forget();
         self.seen = 0;
     }
 
@@ -136,6 +146,7 @@ impl Missing {
                 if !message.add(&mut first, packet.number) {
                     break;
                 }
+                self.answers.note(packet.number as u16);
                 packet.times += 1;
                 packet.due = now + again;
                 self.asked += 1;

@@ -5,7 +5,7 @@ use crate::h264::{H264Format, ParameterSets, Payload};
 use crate::missing::{Missing, MissingPackets};
 use crate::vp8::Vp8Payload;
 use model::Instant;
-use rtp_proto::{ExtendedSequence, RtpPacket, SequenceStep};
+use rtp_proto::{ExtendedSequence, MAX_MISORDER, RtpPacket, SequenceStep};
 use std::time::Duration;
 
 /// Packets that may wait behind a hole. Full: the hole is given up, what waits goes on.
@@ -206,12 +206,16 @@ impl Source {
             self.give_on(now, Item::of(packet), give);
             return;
         }
-        match self.sequence.update(packet.sequence()) {
+        let (number, missing) = (packet.sequence(), self.missing.as_ref());
+        let was_asked = || missing.is_some_and(|missing| missing.was_asked(number));
+        match self.sequence.update_or_answered(number, was_asked) {
             SequenceStep::Restarted => {
                 self.begin_anew(packet.sequence());
                 self.give_on(now, Item::of(packet), give);
             }
             SequenceStep::Ahead { .. } => self.place(now, self.sequence.highest(), packet, give),
+            // An answer to what was given up long ago.
+            SequenceStep::Behind { by: MAX_MISORDER.. } => self.counters.late += 1,
             SequenceStep::Behind { by } => {
                 let number = self.sequence.highest().saturating_sub(u64::from(by));
                 self.place(now, number, packet, give);

@@ -28,6 +28,8 @@ use writer::Writer;
 
 /// Pause of the writer when its queue is empty.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The same while no stream is open; the next one wakes it.
+const REST: Duration = Duration::from_secs(5);
 
 /// Where streams go, and how much of them may wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,7 +114,7 @@ impl FileStreams {
         let mut writer = Writer::new(config, Arc::clone(&queue), Arc::clone(&counters));
         let writer = thread::Builder::new().name("stream-files".into()).spawn(move || {
             while !writer.turn() {
-                thread::park_timeout(PAUSE);
+                thread::park_timeout(if writer.has_streams() { PAUSE } else { REST });
             }
         })?;
         Ok(FileStreams { queue, counters, root, writer: Some(writer), keeper: Some(keeper) })
@@ -154,6 +156,7 @@ impl FileStreams {
 impl StreamSink for FileStreams {
     fn open(&self, order: StreamOrder) -> Result<Box<dyn FragmentSink>, NotOpened> {
         let number = self.queue.open(order)?;
+        self.wake();
         let (queue, counters) = (Arc::clone(&self.queue), Arc::clone(&self.counters));
         Ok(Box::new(OpenStream { queue, counters, number }))
     }

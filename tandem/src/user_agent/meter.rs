@@ -54,6 +54,7 @@ impl Meter {
             payload_bytes: packet.payload().len(),
             marker: packet.marker(),
             kind,
+            was_asked: false,
         };
         self.totals.on_packet(packet.ssrc(), &facts);
         let samples = packet.payload().iter().copied();

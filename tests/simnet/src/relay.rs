@@ -182,13 +182,12 @@ impl FakeRelay {
             }
             MediaCommand::Sit { id, seat } => {
                 let answer = self.sit(id, seat);
-                if self.holds_seats {
-                    self.late.push(answer);
-                    return None;
-                }
-                Some(answer)
+                self.say_of_seat(answer)
             }
-            MediaCommand::SitPicture { id, seat } => Some(self.show(id, *seat)),
+            MediaCommand::SitPicture { id, seat } => {
+                let answer = self.show(id, *seat);
+                self.say_of_seat(answer)
+            }
             MediaCommand::RefreshPicture { id } => {
                 assert!(self.shown.contains_key(&id), "{id:?} has no place");
                 self.refreshed.push(id);
@@ -255,6 +254,15 @@ impl FakeRelay {
         self.utterances.push(longest);
         let utterance = self.utterance.clone();
         longest.is_none().then_some(MediaEvent::Uttered { id, utterance })
+    }
+
+    /// Now, or late.
+    fn say_of_seat(&mut self, answer: MediaEvent) -> Option<MediaEvent> {
+        if !self.holds_seats {
+            return Some(answer);
+        }
+        self.late.push(answer);
+        None
     }
 
     fn sit(&mut self, id: MediaId, seat: Seat) -> MediaEvent {

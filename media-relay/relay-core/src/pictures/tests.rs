@@ -5,12 +5,14 @@ use crate::{
     Decision, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime, RtcpStyle,
 };
 use model::{
-    Codec, CodecMapping, LegPlan, LegSecurity, MediaId, MediaPlan, TransactionId, XrWishes,
+    Codec, CodecMapping, DtlsPlan, DtlsRole, Fingerprint, FingerprintHash, LegPlan, LegSecurity,
+    MediaId, MediaPlan, SdesKeys, SrtpKey, SrtpSuite, TransactionId, XrWishes,
 };
 use rtp_proto::rtcp::{
     Nack, ReportBlock, RtcpPacket, parse_compound, write_nack, write_picture_loss,
     write_receiver_report,
 };
+use rtp_proto::srtp::{SrtpReceiver, SrtpSender};
 use std::net::SocketAddr;
 
 const NUMBER: u8 = 97;
@@ -283,6 +285,91 @@ fn what_was_sent_under_other_keys_or_of_another_source_is_not_sent_again() {
     assert_ne!(other, ours);
     assert_eq!(asks_again(&mut world, other, 3, 101), []);
     assert_eq!(asks_again(&mut world, other, 4, 102), [(other, 4)]);
+}
+
+/// A leg's keys: it sends under `fill`, we under `fill` + 1.
+fn keys(fill: u8) -> SdesKeys {
+    let suite = SrtpSuite::AesCm128HmacSha1_80;
+    let octets = |fill| vec![fill; suite.key_len() + suite.salt_len()];
+    let key = |fill| SrtpKey::new(suite, &octets(fill)).unwrap();
+    SdesKeys { receive: key(fill), send: key(fill + 1) }
+}
+
+/// The datagrams that the leg gets.
+fn datagrams(world: &mut World, now: u64) -> Vec<Vec<u8>> {
+    let mut buffer = [0; LONGEST_MADE];
+    let mut got = Vec::new();
+    while let Some(made) = world.session.poll_made(at(now), &mut buffer) {
+        got.push(buffer[..made.len].to_vec());
+    }
+    got
+}
+
+/// The same when it asks for that packet again, its RTCP under a key of its own.
+fn asks_under(world: &mut World, sender: &mut SrtpSender, after: u16, now: u64) -> Vec<Vec<u8>> {
+    let mut asks = Vec::new();
+    write_receiver_report(&mut asks, 7, &[]);
+    let nack = Nack { packet: world.numbers.sequence.wrapping_add(after), following: 0 };
+    write_nack(&mut asks, 7, world.numbers.ssrc, &[nack]);
+    let len = asks.len();
+    asks.resize(len + crate::GROWTH, 0);
+    let len = sender.protect_rtcp(&mut asks, len).unwrap();
+    let decision = world.session.forward(LEG, MediaSocket::Rtp, address(), &mut asks, len, at(now));
+    assert_eq!(decision, Decision::Taken);
+    datagrams(world, now)
+}
+
+#[test]
+fn what_was_sent_under_the_keys_of_a_handshake_before_is_not_sent_again() {
+    let mut world = World::new();
+    world.session.send_pictures_again();
+    let MediaPlan { legs: [mut leg, nobody], .. } = plan(true, true);
+    let remote_fingerprint = Fingerprint::new(FingerprintHash::Sha256, &[9; 32]).unwrap();
+    leg.security =
+        LegSecurity::Dtls(Box::new(DtlsPlan { role: DtlsRole::Active, remote_fingerprint }));
+    let style = Some(RtcpStyle::Auto);
+    world.session.apply(&MediaPlan { rtcp: style, ..MediaPlan::rtp([leg, nobody]) }, at(1));
+    let [first, second] = [keys(1), keys(11)];
+    world.session.install_keys(LEG, &first, at(10));
+    (0..3).for_each(|after| world.give(after, 3_000 * u32::from(after)));
+    let sent = datagrams(&mut world, 11);
+    assert_eq!(sent.len(), 3);
+    let mut old = SrtpSender::new(&first.receive);
+    assert_eq!(asks_under(&mut world, &mut old, 1, 12), sent[1..2], "under the same keys it is");
+    // The leg has begun its handshake anew (RFC 5763 section 6.6).
+    world.session.install_keys(LEG, &second, at(20));
+    let mut new = SrtpSender::new(&second.receive);
+    assert_eq!(asks_under(&mut world, &mut new, 2, 21), [[0; 0]; 0]);
+    assert_eq!(asks_under(&mut world, &mut old, 2, 22), [[0; 0]; 0], "on its way meanwhile");
+    world.give(3, 9_000);
+    let mut sent = datagrams(&mut world, 23);
+    assert_eq!((sent.len(), &asks_under(&mut world, &mut new, 3, 24)), (1, &sent));
+    let len = SrtpReceiver::new(&second.send).unprotect_rtp(&mut sent[0]).unwrap();
+    assert_eq!(RtpPacket::parse(&sent[0][..len]).unwrap().payload(), b"shown");
+}
+
+/// What answers is behind what was sent meanwhile, further than packets overtake each other by: RFC 3550 A.1
+/// would take it for the begin of another stream, and what follows for a loss.
+#[test]
+fn an_answer_that_comes_late_is_received_and_no_restart() {
+    let mut world = World::new();
+    let sends =
+        |world: &mut World, sequence| assert_eq!(world.sends(sequence, NUMBER), Decision::Kept);
+    (1..=4).chain(7..=8).for_each(|sequence| sends(&mut world, sequence));
+    let mut asks = Vec::new();
+    write_nack(&mut asks, 0, 7, &[Nack { packet: 5, following: 1 }]);
+    assert!(world.rings.given.feedback(&asks));
+    assert_eq!(world.gets(at(10)), [0; 0]);
+    (9..=300).chain([5, 6, 301]).for_each(|sequence| sends(&mut world, sequence));
+    let block = (20..20_000).find_map(|millis| {
+        let report = world.report(at(millis))?;
+        let RtcpPacket::ReceiverReport(first) = parse_compound(&report).next()?.unwrap() else {
+            return None;
+        };
+        first.blocks.iter().next()
+    });
+    let reported = |block: ReportBlock| (block.ssrc, block.highest_sequence, block.cumulative_lost);
+    assert_eq!(block.map(reported), Some((7, 301, 0)));
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct PacketFacts {
     pub marker: bool,
     /// What it carries.
     pub kind: PacketKind,
+    /// It answers when its sender was asked for it again: however late it comes, it is no restart.
+    pub was_asked: bool,
 }
 
 /// How a packet came.
@@ -101,7 +103,7 @@ impl Reception {
             self.begin(packet);
             return Arrival::Probation;
         };
-        match sequence.update(packet.sequence) {
+        match sequence.update_or_answered(packet.sequence, || packet.was_asked) {
             SequenceStep::Ahead { by } => {
                 self.received += 1;
                 self.advance(u64::from(by));

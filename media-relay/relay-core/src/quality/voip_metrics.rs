@@ -81,6 +81,7 @@ mod tests {
                 payload_bytes: 160,
                 marker: false,
                 kind: PacketKind::Audio,
+                was_asked: false,
             };
             totals.on_packet(7, &facts);
         }

@@ -313,6 +313,7 @@ proptest! {
                 payload_bytes: 160,
                 marker: false,
                 kind: crate::quality::PacketKind::Audio,
+                was_asked: false,
             });
             let passed = rig.pass(ssrc, sequence, timestamp);
             match passed {

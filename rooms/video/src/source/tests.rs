@@ -98,6 +98,36 @@ fn a_sender_that_sends_again_is_asked_and_waited_for() {
     assert_eq!((source.poll_ask(), source.poll_timeout()), (None, Some(at(220))));
 }
 
+/// A key frame of many packets is behind what was lost when it is sent again: in sequence, and further back than
+/// packets overtake each other (RFC 3550 A.1 takes two such packets for a sender that starts over).
+#[test]
+fn answers_that_come_late_are_no_restart_of_the_sender() {
+    let format = H264Format::new(ProfileLevelId::DEFAULT, PacketizationMode::NonInterleaved);
+    let mut source = Source::asked_again(VideoFormat::H264(Box::new(format)));
+    take(&mut source, 0, &slice(10));
+    take(&mut source, 100, &slice(14));
+    let asked = source.poll_missing(Instant::from_millis(100)).unwrap();
+    assert_eq!(asked.entries()[0].packets().collect::<Vec<_>>(), [11, 12, 13]);
+    pass_time(&mut source, 180);
+    for number in 15..250 {
+        assert_eq!(take(&mut source, 181, &slice(number)), [(number as u8, 0)]);
+    }
+    for number in [11, 12, 13, 12, 13] {
+        assert_eq!(take(&mut source, 200, &slice(number)), []);
+    }
+    assert_eq!(take(&mut source, 201, &slice(250)), [(250, 0)], "nothing is missing");
+    assert_eq!((source.epoch, source.counters().late, source.counters().lost), (1, 5, 3));
+    // Whoever was not asked has started over, and so has who goes on behind what it was asked for.
+    take(&mut source, 202, &slice(13));
+    take(&mut source, 202, &slice(14));
+    assert_eq!(take(&mut source, 202, &slice(15)), [(15, 0)]);
+    assert_eq!(source.epoch, 2);
+    take(&mut source, 203, &slice(3_000));
+    take(&mut source, 204, &slice(11));
+    assert_eq!(take(&mut source, 204, &slice(12)), [(12, 0)], "the other stream was asked for it");
+    assert_eq!(source.epoch, 3);
+}
+
 #[test]
 fn another_stream_is_another_epoch() {
     let mut source = source();

@@ -120,6 +120,10 @@ impl Queue {
         if is_closed { Next::Closed } else { Next::Wait }
     }
 
+    pub(super) fn has_streams(&self) -> bool {
+        !self.lock().streams.is_empty()
+    }
+
     pub(super) fn octets(&self) -> usize {
         self.lock().octets
     }

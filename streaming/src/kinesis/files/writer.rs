@@ -60,6 +60,11 @@ impl Writer {
         Writer { config, queue, counters, streams: HashMap::new(), is_failing: false }
     }
 
+    /// Whether there is a stream of which something may come.
+    pub(super) fn has_streams(&self) -> bool {
+        self.queue.has_streams()
+    }
+
     /// Writes what waits; whether nothing more will come.
     pub(super) fn turn(&mut self) -> bool {
         loop {

@@ -377,6 +377,28 @@ fn a_picture_without_a_place_or_a_stream_leaves_the_sound_alone() {
     leave(w, &mut device);
 }
 
+/// Whoever switches lets a line go while another place is being ordered for it. The relay gives it that place, so
+/// it is left when the leg leaves: else others would go on to see who has gone.
+#[test]
+fn a_place_that_is_lost_while_another_is_ordered_is_left_with_the_conference() {
+    let mut w = world();
+    let mut device = plain(&mut w);
+    let (call, ..) = join(&mut w, &mut device, &with_camera(1, 4002, ""));
+    sit(&mut w, call, 2, ALL);
+    let id = camera(&w);
+    w.relay.holds_seats = true;
+    let shown = PicturesShown { camera: false, ..ALL };
+    order(&mut w, call, 3, ApplicationOrder::Sit { seat: SEAT, shown });
+    w.say(vec![MediaEvent::SeatFailed { id, failure: SeatFailure::Abandoned }]);
+    let late = std::mem::take(&mut w.relay.late);
+    w.say(late);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 3 }]);
+    assert_eq!(hidden(&w), [(MAIN, true)]);
+    order(&mut w, call, 4, ApplicationOrder::StandUp);
+    assert_eq!(hidden(&w), []);
+    leave(w, &mut device);
+}
+
 #[test]
 fn key_frames_are_asked_for_by_info_both_ways() {
     let mut w = world();

@@ -149,6 +149,52 @@ fn a_late_answer_is_about_the_seat_that_it_was_given_to() {
     w.finish();
 }
 
+/// Whoever mixes is behind and lets a leg go while another seat is being ordered for it: the relay answers that
+/// order as ever, and the call goes on.
+#[test]
+fn a_seat_that_is_lost_while_another_is_ordered_is_none_of_its_failures() {
+    let (mut w, mut caller, call) = answered();
+    let elsewhere = Seat { conference: ConferenceId(8), ..SEAT };
+    let failure = SeatFailure::Abandoned;
+    let lose = |w: &mut World| {
+        let (&id, _) = w.relay.seated.iter().next().unwrap();
+        w.say(vec![MediaEvent::SeatFailed { id, failure }]);
+    };
+    sit(&mut w, call, 2, SEAT);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 2 }]);
+    w.relay.holds_seats = true;
+    sit(&mut w, call, 3, elsewhere);
+    lose(&mut w);
+    assert_eq!(news(&mut w), []);
+    let late = std::mem::take(&mut w.relay.late);
+    w.say(late);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 3 }]);
+    // A hold is told the relay too, which gives the leg its place anew.
+    let change = caller.sdp_with(30_000, 2, "sendonly");
+    caller.request(&mut w, "UPDATE", &[], Some(("application/sdp", &change)));
+    caller.expect(&mut w, "200");
+    lose(&mut w);
+    let late = std::mem::take(&mut w.relay.late);
+    assert_eq!(late.len(), 1);
+    w.say(late);
+    assert_eq!(news(&mut w), []);
+    assert_eq!(seat(&w), Some(Seat { is_muted: true, ..elsewhere }));
+    // Of one that was left, and again of the next.
+    order(&mut w, call, 4, ApplicationOrder::StandUp);
+    sit(&mut w, call, 5, SEAT);
+    lose(&mut w);
+    let late = std::mem::take(&mut w.relay.late);
+    w.say(late);
+    assert_eq!(news(&mut w), [ApplicationNews::Seated { order: 5 }]);
+    // While nothing is being ordered it is what it says.
+    lose(&mut w);
+    assert_eq!(news(&mut w), [ApplicationNews::SeatFailed { order: 5, failure }]);
+    caller.bye(&mut w);
+    caller.expect(&mut w, "200");
+    assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
+    w.finish();
+}
+
 #[test]
 fn who_is_not_answered_or_talks_to_somebody_gets_no_seat() {
     let (mut w, mut caller, call) = ringing();

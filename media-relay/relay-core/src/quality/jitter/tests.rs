@@ -12,6 +12,7 @@ fn audio(sequence: u16, timestamp: u32, millis: u64) -> PacketFacts {
         payload_bytes: 160,
         marker: false,
         kind: PacketKind::Audio,
+        was_asked: false,
     }
 }
 

@@ -10,6 +10,7 @@ fn packet(sequence: u16) -> PacketFacts {
         payload_bytes: 160,
         marker: false,
         kind: PacketKind::Audio,
+        was_asked: false,
     }
 }
 

@@ -11,6 +11,7 @@ fn packet(sequence: u16, millis: u64) -> PacketFacts {
         payload_bytes: 100,
         marker: false,
         kind: PacketKind::Audio,
+        was_asked: false,
     }
 }
 

@@ -159,6 +159,7 @@ impl Call {
         context.outputs.extend(left.map(stand_up).map(Output::Media));
         for place in wanted.iter().filter(|place| !told.contains(place)) {
             let (id, seat) = (place.0, Box::new(place.1.clone()));
+            steering.unanswered.told(id);
             context.outputs.push_back(Output::Media(MediaCommand::SitPicture { id, seat }));
         }
         steering.pictures.told = wanted;
@@ -215,15 +216,15 @@ impl Call {
         if !self.media.has_line(*id) {
             return false;
         }
-        match event {
-            // The relay counts what it cannot do, and the sound goes on. What changes is tried again.
-            MediaEvent::SeatFailed { .. } => {
-                if let Some(steering) = self.steering.as_mut() {
-                    steering.pictures.told.retain(|(told, _)| told != id);
-                }
+        if matches!(event, MediaEvent::PictureWanted { .. }) {
+            self.ask_for_picture(context, now);
+        } else if let Some(steering) = self.steering.as_mut() {
+            steering.unanswered.take(event);
+            // The relay counts what it cannot do, and the sound goes on. What changes is tried again. While more
+            // is to come, this is about a place of before: that of now is left when the leg leaves.
+            if matches!(event, MediaEvent::SeatFailed { .. }) && !steering.unanswered.has(*id) {
+                steering.pictures.told.retain(|(told, _)| told != id);
             }
-            MediaEvent::PictureWanted { .. } => self.ask_for_picture(context, now),
-            _ => {}
         }
         true
     }

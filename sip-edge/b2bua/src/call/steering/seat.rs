@@ -7,7 +7,7 @@ use crate::edge::Output;
 use model::{
     ApplicationNews, AudioSource, ConferenceId, ConferenceRecordingOrder, Heard, Instant,
     MediaCommand, MediaEvent, MediaId, ParticipantId, PictureLayout, PictureSeat, PicturesShown,
-    PicturesWithheld, Seat, Utterance,
+    PicturesWithheld, Seat, SeatFailure, Utterance,
 };
 use sdp::RoomPicture;
 use std::time::Duration;
@@ -26,27 +26,47 @@ pub(super) struct Seating {
     told: Option<(MediaId, Seat)>,
 }
 
-/// What the relay was told of seats of a stream and has not answered yet. It answers one after the other, and
-/// names the stream alone.
+/// What the relay was told of seats and has not answered yet, for each stream. It answers one after the
+/// other, and names the stream alone.
 #[derive(Default)]
-pub(super) struct Unanswered {
-    stream: Option<MediaId>,
-    count: u32,
-}
+pub(super) struct Unanswered(Vec<(MediaId, u32)>);
+
+/// Streams of a call whose answers are counted at a time. Those that a relay lost never come; the oldest are
+/// not waited for any more.
+const MOST_UNANSWERED: usize = 8;
 
 impl Unanswered {
     fn of(&self, id: MediaId) -> u32 {
-        if self.stream == Some(id) { self.count } else { 0 }
+        self.0.iter().find(|(of, _)| *of == id).map_or(0, |(_, count)| *count)
     }
 
-    fn told(&mut self, id: MediaId) {
-        (self.count, self.stream) = (self.of(id).saturating_add(1), Some(id));
+    /// Whether an answer about this stream is still to come: what is said of it meanwhile is about what was
+    /// before.
+    pub(super) fn has(&self, id: MediaId) -> bool {
+        self.of(id) > 0
     }
 
-    fn answered(&mut self, id: MediaId) {
-        if self.stream == Some(id) {
-            self.count = self.count.saturating_sub(1);
+    pub(super) fn told(&mut self, id: MediaId) {
+        if let Some((_, count)) = self.0.iter_mut().find(|(of, _)| *of == id) {
+            *count = count.saturating_add(1);
+            return;
         }
+        if self.0.len() >= MOST_UNANSWERED {
+            self.0.remove(0);
+        }
+        self.0.push((id, 1));
+    }
+
+    /// Counts what the relay says of a stream, where that is an answer.
+    pub(super) fn take(&mut self, event: &MediaEvent) {
+        if matches!(event, MediaEvent::SeatFailed { failure: SeatFailure::Abandoned, .. }) {
+            return;
+        }
+        let id = event.id();
+        if let Some((_, count)) = self.0.iter_mut().find(|(of, _)| *of == id) {
+            *count -= 1;
+        }
+        self.0.retain(|(_, count)| *count > 0);
     }
 }
 
@@ -226,10 +246,14 @@ impl Call {
         }
         let current = self.media.id();
         let Some(steering) = self.steering.as_mut() else { return };
-        if current == Some(event.id()) {
-            steering.unanswered.answered(event.id());
-        }
+        steering.unanswered.take(event);
         let Some(seating) = steering.seating.as_mut() else { return };
+        let is_abandoned =
+            matches!(event, MediaEvent::SeatFailed { failure: SeatFailure::Abandoned, .. });
+        if is_abandoned && steering.unanswered.has(event.id()) {
+            // Of the seat of before: the relay has let it go before it saw what was ordered since.
+            return;
+        }
         if current == Some(event.id()) && seating.others > 0 {
             // Of a seat that was left meanwhile, or of an order that another has replaced.
             seating.others -= 1;
