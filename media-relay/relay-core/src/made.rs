@@ -4,6 +4,7 @@
 //! to be sent, [`RtpSession::made_deadline`] says when to ask. A leg that has ever got one has one
 //! continuous source for the rest of the stream, see `outbound.rs`.
 
+use crate::bundle::LONGEST_EXTENSION;
 use crate::decision::PacketKind;
 use crate::events::EventQueue;
 use crate::fast_path::FastNumbers;
@@ -24,7 +25,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Octets that the buffer for [`RtpSession::poll_made`] should hold.
-pub const LONGEST_MADE: usize = LONGEST_PICTURE + GROWTH;
+pub const LONGEST_MADE: usize = LONGEST_PICTURE + LONGEST_EXTENSION + GROWTH;
 const _: () = assert!(RtpHeader::BYTES + codecs::LONGEST_PAYLOAD <= LONGEST_PICTURE);
 
 /// A packet that is ready to be sent from a leg's RTP socket; its octets are in the buffer that was

@@ -14,6 +14,7 @@ use crate::floor::{FloorLine, Said};
 use crate::leg_crypto::{LegCrypto, Protection};
 use crate::lines::{FurtherLine, LineStates, may_answer};
 use crate::profile::Encryption;
+use crate::room::RoomBundle;
 use crate::scrub::InnerHosts;
 use crate::write::{Written, WrittenMedia, WrittenTransport};
 use model::{Fingerprint, LegPlan, LegSecurity, LocalMedia, XrWishes};
@@ -201,11 +202,14 @@ pub struct AnchorOptions {
     /// The line of floor control of the offer that is answered, which is taken beside one of slides. All others
     /// are declined.
     pub floor: Option<FloorLine>,
+    /// The lines that share a transport in an answer, where they are taken: that of the first one, which is the main
+    /// line (RFC 9143 section 7.3).
+    pub bundle: Option<RoomBundle>,
 }
 
 impl Default for AnchorOptions {
     fn default() -> Self {
-        AnchorOptions { session_name: "-".to_owned(), recorded: None, floor: None }
+        AnchorOptions { session_name: "-".to_owned(), recorded: None, floor: None, bundle: None }
     }
 }
 
@@ -286,6 +290,10 @@ pub fn anchor_lines(
     if let Some(said) = &floor {
         said.put(&mut medias);
     }
+    let bundle = match (role, &options.bundle) {
+        (Role::Answer { .. }, Some(bundle)) => join_bundle(&mut medias, main, bundle),
+        _ => None,
+    };
     let session_id = origin.origin.session_id;
     Ok(origin.stamp(&Written {
         session_id,
@@ -294,9 +302,31 @@ pub fn anchor_lines(
         bandwidths: hosts.passable_bandwidths(&received.inner.bandwidths),
         times,
         attributes: hosts.passable(&received.inner.attributes),
+        bundle,
         main,
         medias,
     }))
+}
+
+/// Gives the lines of a bundle that are taken the transport of the main one; the value of `a=group`, `None` where
+/// that one is not taken.
+fn join_bundle(
+    medias: &mut [WrittenMedia<'_>],
+    main: Option<usize>,
+    bundle: &RoomBundle,
+) -> Option<String> {
+    let main = bundle.lines.first().map(|line| line.index).filter(|index| Some(*index) == main)?;
+    let port = medias.get(main).filter(|media| media.transport.is_some())?.port;
+    let mut group = String::from("BUNDLE");
+    for line in &bundle.lines {
+        let Some(media) = medias.get_mut(line.index) else { continue };
+        let Some(transport) = &mut media.transport else { continue };
+        transport.is_shared = line.index != main;
+        media.port = port;
+        // Writing into a String cannot fail.
+        let _ = write!(group, " {}", line.mid);
+    }
+    Some(group)
 }
 
 /// What a description is made from.
@@ -471,6 +501,7 @@ pub(crate) fn relayed<'a>(
             recorded: None,
             crypto: transport.protection.crypto,
             dtls: transport.protection.dtls,
+            is_shared: false,
         }),
     }
 }
