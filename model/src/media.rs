@@ -2,10 +2,10 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    AudioSource, BundledLine, Codec, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfConversion,
-    DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide, ListenFailure,
-    ListenedUpdate, Listening, MediaId, MediaLine, ParticipantId, PictureSeat, PlayOutcome,
-    Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
+    AudioSource, BundledLine, Codec, ConferenceRecordingFailure, ConferenceRecordingOrder,
+    DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide,
+    ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, ParticipantId, PictureSeat,
+    PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
     TransactionId, Transcoding, Utterance,
 };
 use serde::{Deserialize, Serialize};

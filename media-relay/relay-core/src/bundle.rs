@@ -188,12 +188,16 @@ impl MidExtension {
         Some(MidExtension { octets, len })
     }
 
-    /// Puts it behind the fixed header of the packet in the first `len` octets of `buffer`, which has neither
-    /// an extension nor contributing sources; the length then. `None` without room.
+    /// Puts it behind the fixed header of the packet in the first `len` octets of `buffer`; the length then. What
+    /// has an extension or contributing sources stays as it is. `None` without room.
     #[inline]
     pub(crate) fn put(&self, buffer: &mut [u8], len: usize) -> Option<usize> {
         const FIXED: usize = rtp_proto::RtpHeader::BYTES;
         const EXTENSION_BIT: u8 = 0x10;
+        const SOURCES: u8 = 0x0f;
+        if buffer.first()? & (EXTENSION_BIT | SOURCES) != 0 {
+            return Some(len);
+        }
         let grown = len + self.len;
         if buffer.len() < grown || len < FIXED {
             return None;

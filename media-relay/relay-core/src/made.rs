@@ -313,6 +313,12 @@ impl RtpSession {
         buffer: &mut [u8],
     ) -> Option<MadePacket> {
         let destination = self.destination(to)?;
+        // Where lines share a transport, nobody else says to which of them a source belongs.
+        let mid = self.rare.as_deref().and_then(|rare| rare.mid.as_ref());
+        let len = match mid.filter(|_| to == LegSide::A) {
+            Some(mid) => mid.put(buffer, len)?,
+            None => len,
+        };
         let len = self.security.protect(to, PacketKind::Rtp, buffer, len).ok()?;
         self.legs[to.index()].stream.sent(PacketKind::Rtp, len);
         Some(MadePacket { to, destination, len })

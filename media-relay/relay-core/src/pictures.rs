@@ -483,10 +483,7 @@ impl RtpSession {
             pictured.forget_sent();
         }
         Numbers { ssrc, sequence, timestamp }.write(buffer)?;
-        match self.rare.as_deref().and_then(|rare| rare.mid.as_ref()) {
-            Some(mid) => mid.put(buffer, len),
-            None => Some(len),
-        }
+        Some(len)
     }
 }
 

@@ -94,7 +94,8 @@ impl Worker {
 
     /// Gives a stream the socket of another one to send from; whether it has it.
     fn lend_socket(&mut self, key: StreamKey, owner: StreamKey) -> bool {
-        let lent = self.streams.get_mut(owner).map(|stream| stream.sockets[LEG.index()].rtp.try_clone());
+        let lent =
+            self.streams.get_mut(owner).map(|stream| stream.sockets[LEG.index()].rtp.try_clone());
         let Some(stream) = self.streams.get_mut(key) else { return false };
         if stream.shares == Some(owner) {
             return true;
@@ -312,7 +313,8 @@ impl Worker {
         buffer: &mut [u8],
         len: usize,
     ) {
-        let Some(datagram) = buffer.get(..len).filter(|datagram| datagram.len() <= LONGEST_COMPOUND)
+        let Some(datagram) =
+            buffer.get(..len).filter(|datagram| datagram.len() <= LONGEST_COMPOUND)
         else {
             return self.parts.counters.dropped(DropReason::MalformedRtcp);
         };

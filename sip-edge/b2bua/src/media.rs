@@ -16,7 +16,7 @@ use directory::Dtmf;
 pub(crate) use lines::RoomOffer;
 use lines::{CallLine, LegLines};
 use model::{
-    BundledLine, CodecMapping, DtmfConversion, Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia,
+    CodecMapping, DtmfConversion, Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia,
     MediaCommand, MediaId, MediaPlan, MediaTimeouts, RtcpStyle, StreamKind, TranscodableFormat,
 };
 use sdp::{
@@ -474,10 +474,8 @@ impl CallMedia {
         };
         let rtcp = self.rtcp();
         let unheard_after = self.unheard_after.filter(|_| kind == StreamKind::Rtp);
-        // The sound of a bundle says no mid: its payload types are its own.
         let main = self.legs[0].received.as_ref().map(|received| received.index);
         let bundled = main.and_then(|index| self.legs[0].lines.bundled(Some(id), index));
-        let bundled = bundled.map(|line| Box::new(BundledLine { mid_extension: None, ..*line }));
         let plan = MediaPlan {
             kind,
             bundled,

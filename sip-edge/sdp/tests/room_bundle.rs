@@ -123,7 +123,7 @@ fn all_lines_are_answered_at_one_port_and_one_says_how_it_is_reached() {
             for own in ["a=ice-ufrag", "a=ice-pwd", "a=fingerprint", "a=setup", "a=candidate"] {
                 assert_eq!(section.contains(own), at == 1, "{own} in {section}");
             }
-            assert_eq!(section.contains(MID_EXTENSION), at > 1, "{section}");
+            assert!(section.contains(MID_EXTENSION), "{section}");
             assert!(!section.contains("bundle-only"), "{section}");
         }
     }

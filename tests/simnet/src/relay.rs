@@ -124,6 +124,10 @@ impl FakeRelay {
             }
             MediaCommand::Apply { id, plan } => {
                 assert!(self.open.contains_key(&id), "a plan for {id:?}, which has no ports");
+                if let Some(line) = &plan.bundled {
+                    assert!(self.open.contains_key(&line.on), "{:?} has no ports", line.on);
+                    assert_eq!(id.place(), line.on.place(), "another worker may have {id:?}");
+                }
                 match self.lines[&id] {
                     MediaLine::Main => self.plans.push(*plan),
                     line => self.further.push((line, *plan)),

@@ -114,7 +114,11 @@ fn sources_are_bounded_and_go_with_their_line() {
     bundle.set(CAMERA, &line("7", Some(4)), &formats(&[96]));
     assert!(!known(&bundle, 1_000) && known(&bundle, 5_000));
     bundle.remove(SLIDES);
-    assert_eq!(place(&bundle, &packet(96, 5_000, None)), Some(CAMERA), "the only one of this number");
+    assert_eq!(
+        place(&bundle, &packet(96, 5_000, None)),
+        Some(CAMERA),
+        "the only one of this number"
+    );
     bundle.remove(CAMERA);
     assert!(!known(&bundle, 5_000));
     bundle.set(BUNDLED_LINES, &line("8", None), &formats(&[96]));

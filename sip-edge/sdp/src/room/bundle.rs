@@ -112,12 +112,11 @@ impl SessionDescription {
 }
 
 impl SessionDescription {
-    /// What a room answers, with the header extensions that are taken: those of pictures. The sound is known by
-    /// its payload types.
+    /// What a room answers, with the header extensions that are taken.
     #[must_use]
     pub fn saying_mids(&self, bundle: &RoomBundle) -> Self {
         let mut inner = self.inner.clone();
-        for line in bundle.lines.iter().skip(1) {
+        for line in &bundle.lines {
             let Some(media) = inner.medias.get_mut(line.index) else { continue };
             let value = line.mid_extension.map(|number| format!("{number} {MID_EXTENSION}"));
             let attribute = value.map(|value| Attribute::with_value("extmap", &value));
@@ -171,9 +170,12 @@ fn bundled(inner: &Session, index: usize, media: &Media) -> Option<BundledRoomLi
 /// The number that `a=extmap` (RFC 8285 section 8) gives the mid, where it may be said both ways.
 fn mid_number(value: &str) -> Option<u8> {
     let mut words = value.split_ascii_whitespace();
-    let (number, direction) = words.next().map(|word| word.split_once('/').unwrap_or((word, "")))?;
+    let (number, direction) =
+        words.next().map(|word| word.split_once('/').unwrap_or((word, "")))?;
     let is_both = direction.is_empty() || direction.eq_ignore_ascii_case("sendrecv");
     let is_mid = words.next().is_some_and(|name| name.eq_ignore_ascii_case(MID_EXTENSION));
-    number.parse().ok().filter(|number| is_both && is_mid && (1..=255).contains(number) && *number != 15)
+    number
+        .parse()
+        .ok()
+        .filter(|number| is_both && is_mid && (1..=255).contains(number) && *number != 15)
 }
-

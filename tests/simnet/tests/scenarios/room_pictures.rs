@@ -25,7 +25,8 @@ const LISTED: SocketAddr =
 const SEAT: Seat =
     Seat { conference: ConferenceId(7), participant: ParticipantId(1), leg: A, is_muted: false };
 const NOTHING: PicturesWithheld = PicturesWithheld { cameras: false, slides: false };
-const ALL: PicturesShown = PicturesShown { camera: true, slides: true, withheld: NOTHING };
+pub(crate) const ALL: PicturesShown =
+    PicturesShown { camera: true, slides: true, withheld: NOTHING };
 const BOTH: ApplicationNews = ApplicationNews::Pictures { camera: true, slides: true };
 const NEITHER: ApplicationNews = ApplicationNews::Pictures { camera: false, slides: false };
 const CAMERA: ApplicationNews = ApplicationNews::Pictures { camera: true, slides: false };
@@ -78,7 +79,7 @@ fn begun(w: &mut World) -> (TransactionId, Vec<RoomLinePart>) {
 }
 
 /// The device's call is answered, and acknowledged; the answer, and what the rooms hear of pictures.
-fn join(
+pub(crate) fn join(
     w: &mut World,
     device: &mut Ua,
     offer: &str,
@@ -94,7 +95,7 @@ fn join(
     (call, answer, told)
 }
 
-fn sit(w: &mut World, call: TransactionId, number: u32, shown: PicturesShown) {
+pub(crate) fn sit(w: &mut World, call: TransactionId, number: u32, shown: PicturesShown) {
     order(w, call, number, ApplicationOrder::Sit { seat: SEAT, shown });
     assert_eq!(news(w), [ApplicationNews::Seated { order: number }]);
 }
@@ -104,7 +105,7 @@ fn body_of(message: &Message) -> String {
 }
 
 /// Whether each `m=` line has a port.
-fn open(body: &str) -> Vec<bool> {
+pub(crate) fn open(body: &str) -> Vec<bool> {
     let lines = body.lines().filter_map(|line| line.strip_prefix("m="));
     lines.map(|line| line.split(' ').nth(1) != Some("0")).collect()
 }
@@ -127,7 +128,7 @@ fn camera(w: &World) -> MediaId {
     *found.next().unwrap().0
 }
 
-fn change(w: &mut World, device: &mut Ua, offer: &str) -> String {
+pub(crate) fn change(w: &mut World, device: &mut Ua, offer: &str) -> String {
     device.request(w, "INVITE", &[], Some(("application/sdp", offer)));
     device.answered();
     let answer = body_of(&device.expect(w, "200"));
@@ -135,7 +136,7 @@ fn change(w: &mut World, device: &mut Ua, offer: &str) -> String {
     answer
 }
 
-fn leave(mut w: World, device: &mut Ua) {
+pub(crate) fn leave(mut w: World, device: &mut Ua) {
     device.bye(&mut w);
     device.expect(&mut w, "200");
     assert_eq!(news(&mut w), [hung_up(A, false, 200)]);
