@@ -1,8 +1,10 @@
 //! The description for one leg, made from the description that the other leg sent.
 
+mod options;
 mod record_state;
 mod restored;
 
+pub use options::AnchorOptions;
 pub use record_state::RecordState;
 
 use crate::audio::{AudioStream, payload_types};
@@ -10,11 +12,10 @@ use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::error::SdpError;
 use crate::extended_reports;
-use crate::floor::{FloorLine, Said};
+use crate::floor::Said;
 use crate::leg_crypto::{LegCrypto, Protection};
 use crate::lines::{FurtherLine, LineStates, may_answer};
 use crate::profile::Encryption;
-use crate::room::RoomBundle;
 use crate::scrub::InnerHosts;
 use crate::write::{Written, WrittenMedia, WrittenTransport};
 use model::{Fingerprint, LegPlan, LegSecurity, LocalMedia, XrWishes};
@@ -191,28 +192,6 @@ pub enum Role<'a> {
     },
 }
 
-/// What an operator may choose about written descriptions.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AnchorOptions {
-    /// The `s=` line; "-" has no meaning, as RFC 8866 section 5.3 recommends.
-    pub session_name: String,
-    /// Whether the streams are recorded here, for a leg that wants to know (`a=record`, RFC 7866
-    /// section 7.2); `None` says nothing of it, and what the other leg says passes.
-    pub recorded: Option<RecordState>,
-    /// The line of floor control of the offer that is answered, which is taken beside one of slides. All others
-    /// are declined.
-    pub floor: Option<FloorLine>,
-    /// The lines that share a transport in an answer, where they are taken: that of the first one, which is the main
-    /// line (RFC 9143 section 7.3).
-    pub bundle: Option<RoomBundle>,
-}
-
-impl Default for AnchorOptions {
-    fn default() -> Self {
-        AnchorOptions { session_name: "-".to_owned(), recorded: None, floor: None, bundle: None }
-    }
-}
-
 /// Writes towards one leg what was received from the other, with the audio stream at `local`.
 ///
 /// Formats, their parameters, packet durations, bandwidths and attributes that are not known pass
@@ -291,7 +270,7 @@ pub fn anchor_lines(
         said.put(&mut medias);
     }
     let bundle = match (role, &options.bundle) {
-        (Role::Answer { .. }, Some(bundle)) => join_bundle(&mut medias, main, bundle),
+        (Role::Answer { .. }, Some(bundle)) => bundle.join(&mut medias, main),
         _ => None,
     };
     let session_id = origin.origin.session_id;
@@ -306,27 +285,6 @@ pub fn anchor_lines(
         main,
         medias,
     }))
-}
-
-/// Gives the lines of a bundle that are taken the transport of the main one; the value of `a=group`, `None` where
-/// that one is not taken.
-fn join_bundle(
-    medias: &mut [WrittenMedia<'_>],
-    main: Option<usize>,
-    bundle: &RoomBundle,
-) -> Option<String> {
-    let main = bundle.lines.first().map(|line| line.index).filter(|index| Some(*index) == main)?;
-    let port = medias.get(main).filter(|media| media.transport.is_some())?.port;
-    let mut group = String::from("BUNDLE");
-    for line in &bundle.lines {
-        let Some(media) = medias.get_mut(line.index) else { continue };
-        let Some(transport) = &mut media.transport else { continue };
-        transport.is_shared = line.index != main;
-        media.port = port;
-        // Writing into a String cannot fail.
-        let _ = write!(group, " {}", line.mid);
-    }
-    Some(group)
 }
 
 /// What a description is made from.

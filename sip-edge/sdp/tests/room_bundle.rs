@@ -53,6 +53,15 @@ fn bundle_only() -> String {
         + &picture("2", 0, &format!("{rest}a=content:slides\r\n"))
 }
 
+/// The same offered later: all at one port, and one line says how it is reached.
+fn agreed() -> String {
+    let rest = format!("c=IN IP4 192.0.2.1\r\na=rtcp-mux\r\n{MID_EXTENSION}");
+    head("a=group:BUNDLE 0 1 2\r\n")
+        + &sound(40_000, &format!("{TRANSPORT}{CANDIDATE}"))
+        + &picture("1", 40_000, &rest)
+        + &picture("2", 40_000, &format!("{rest}a=content:slides\r\n"))
+}
+
 fn seen(offer: &str) -> SessionDescription {
     let limits = Limits { bytes: 65_000, media: 16, lines: 1000 };
     SessionDescription::parse(offer.as_bytes(), &limits).unwrap().for_leg(Encryption::Optional)
@@ -107,7 +116,7 @@ fn sections(body: &str) -> Vec<String> {
 
 #[test]
 fn all_lines_are_answered_at_one_port_and_one_says_how_it_is_reached() {
-    for offer in [chromium(), bundle_only()] {
+    for offer in [chromium(), bundle_only(), agreed()] {
         let (pictures, body) = answer(&offer);
         let contents: Vec<PictureContent> = pictures.iter().map(|one| one.content).collect();
         assert_eq!(contents, [PictureContent::Main, PictureContent::Slides], "{offer}");

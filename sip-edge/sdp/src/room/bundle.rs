@@ -8,8 +8,10 @@ use super::pictures::RoomPicture;
 use super::{is_of_keys, said, word_of};
 use crate::audio::payload_types;
 use crate::description::SessionDescription;
+use crate::write::WrittenMedia;
 use model::LONGEST_MID;
 use sdp_types::{Attribute, Media, Session};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// What a header extension with the mid is called (RFC 9143 section 15).
@@ -64,6 +66,28 @@ impl RoomBundle {
         });
         pictures
     }
+
+    /// Gives those of an answer's lines that are taken the transport of the main one; the value of `a=group`, `None`
+    /// where that one is not taken.
+    pub(crate) fn join(
+        &self,
+        medias: &mut [WrittenMedia<'_>],
+        main: Option<usize>,
+    ) -> Option<String> {
+        let main =
+            self.lines.first().map(|line| line.index).filter(|index| Some(*index) == main)?;
+        let port = medias.get(main).filter(|media| media.transport.is_some())?.port;
+        let mut group = String::from("BUNDLE");
+        for line in &self.lines {
+            let Some(media) = medias.get_mut(line.index) else { continue };
+            let Some(transport) = &mut media.transport else { continue };
+            transport.is_shared = line.index != main;
+            media.port = port;
+            // Writing into a String cannot fail.
+            let _ = write!(group, " {}", line.mid);
+        }
+        Some(group)
+    }
 }
 
 impl SessionDescription {
@@ -88,30 +112,29 @@ impl SessionDescription {
         Some(RoomBundle { lines: std::iter::once(own.clone()).chain(others).collect() })
     }
 
-    /// The same with the sound's transport in those lines of `bundle` that say nothing of theirs
-    /// (`a=bundle-only`), as if they had one like it. [`text`](Self::text) stays what came.
+    /// The same with the sound's transport in those lines of `bundle` that say nothing of theirs: in a first offer
+    /// those with `a=bundle-only`, later all of them (RFC 9143 section 7.1.3). [`text`](Self::text) stays what came.
     #[must_use]
     pub fn with_shared_transport(&self, bundle: &RoomBundle) -> Self {
         let mut inner = self.inner.clone();
         let sound = bundle.lines.first().and_then(|line| self.inner.medias.get(line.index));
         let Some(sound) = sound else { return self.clone() };
         for line in bundle.lines.iter().skip(1) {
-            if let Some(media) = inner.medias.get_mut(line.index).filter(|media| media.port == 0) {
-                media.port = sound.port;
-                media.connections.clone_from(&sound.connections);
-                let is_shared = |attribute: &Attribute| {
-                    is_of_keys(attribute) || is_named(attribute, "rtcp-mux")
-                };
-                media.attributes.retain(|attribute| !is_shared(attribute));
-                let shared = sound.attributes.iter().filter(|attribute| is_shared(attribute));
-                media.attributes.extend(shared.cloned());
+            let Some(media) = inner.medias.get_mut(line.index) else { continue };
+            if media.port != 0 && said(media, "ice-ufrag").next().is_some() {
+                continue;
             }
+            media.port = sound.port;
+            media.connections.clone_from(&sound.connections);
+            let is_shared =
+                |attribute: &Attribute| is_of_keys(attribute) || is_named(attribute, "rtcp-mux");
+            media.attributes.retain(|attribute| !is_shared(attribute));
+            let shared = sound.attributes.iter().filter(|attribute| is_shared(attribute));
+            media.attributes.extend(shared.cloned());
         }
         self.changed(inner)
     }
-}
 
-impl SessionDescription {
     /// What a room answers, with the header extensions that are taken.
     #[must_use]
     pub fn saying_mids(&self, bundle: &RoomBundle) -> Self {
