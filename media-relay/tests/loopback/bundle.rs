@@ -138,7 +138,9 @@ fn each_line_gets_what_is_its_own_and_all_is_sent_from_one_port() {
     let (sender, seats) = sync_channel(8);
     let rig = Rig::new("127.0.0.1", 21_360..=21_389, |config| config.conferences = Some(sender));
     let to = rig.allocate(SOUND).unwrap()[0].rtp;
-    let own = [CAMERA, SLIDES].map(|id| allocate_video(&rig, id));
+    for id in [CAMERA, SLIDES] {
+        allocate_video(&rig, id);
+    }
     let mut browser = Browser::new(&rig, to);
     apply(&rig, SOUND, "0", 111, &browser.endpoint);
     apply(&rig, CAMERA, "1", PICTURES, &browser.endpoint);
@@ -208,11 +210,6 @@ fn each_line_gets_what_is_its_own_and_all_is_sent_from_one_port() {
         assert_eq!(came.extension().unwrap().element(MID_NUMBER), Some(&mid[..]));
         assert_eq!(came.payload(), &packet[12..]);
     }
-    // Their own ports are closed.
-    for port in own {
-        assert!(std::net::UdpSocket::bind(port).is_ok(), "{port}");
-    }
-
     // A line that ends leaves the others as they are.
     rig.release(SLIDES);
     browser.send(PICTURES, 20, 6, Some("2"));

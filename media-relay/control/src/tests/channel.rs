@@ -395,6 +395,7 @@ fn lines_of_a_call_are_beside_its_main_stream_and_name_it_as_the_relay_does() {
     let mut apply = |on: u64| {
         let line = BundledLine { on: MediaId(on), mid: "1".into(), mid_extension: Some(4) };
         let plan = MediaPlan { bundled: Some(line.into()), ..MediaPlan::rtp([leg(), leg()]) };
+        pair.told.clear();
         pair.command(MediaCommand::Apply { id, plan: plan.into() });
         pair.told.pop()
     };

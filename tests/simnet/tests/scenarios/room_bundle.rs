@@ -2,8 +2,9 @@
 //! relay is told, and what a call keeps of it.
 
 use crate::room_pictures::{ALL, change, join, leave, open, sit};
+use crate::steered::news;
 use directory::{Resources, Rooms};
-use model::{Fingerprint, MediaId};
+use model::{ApplicationNews, Fingerprint, MediaId};
 use simnet::{STRANGER, Ua, World, config, directory};
 
 const URI: &str = "sip:4081234567@meet.tandem.example";
@@ -70,6 +71,11 @@ fn told(w: &World, further: usize) -> Vec<Option<(MediaId, String, Option<u8>)>>
         .collect()
 }
 
+/// What the rooms are told of a call's lines.
+fn pictures(camera: bool, slides: bool) -> ApplicationNews {
+    ApplicationNews::Pictures { camera, slides }
+}
+
 #[test]
 fn a_browser_has_one_port_for_all_of_its_lines() {
     let mut w = world();
@@ -108,6 +114,7 @@ fn a_browser_has_one_port_for_all_of_its_lines() {
     assert_eq!((group(&answer), open(&answer)), (None, vec![true, false, false]), "{answer}");
     assert_eq!(told(&w, 0), [None]);
     assert_eq!(w.relay.open(), 1);
+    assert_eq!(news(&mut w), [pictures(true, true), pictures(false, true), pictures(false, false)]);
     leave(w, &mut browser);
 }
 
@@ -120,6 +127,7 @@ fn sound_alone_is_answered_with_its_group_and_what_follows_joins_it() {
     let answer = change(&mut w, &mut browser, &offer(2, "a=group:BUNDLE 0 1\r\n", &[(9, "")]));
     assert_eq!(group(&answer), Some("BUNDLE 0 1"), "{answer}");
     assert!(told(&w, 1).iter().all(Option::is_some));
+    assert_eq!(news(&mut w), [pictures(true, false)]);
     leave(w, &mut browser);
 }
 
@@ -139,5 +147,6 @@ fn lines_with_ports_of_their_own_keep_them_whatever_follows() {
     let answer = change(&mut w, &mut browser, &offer(2, all, &[(9, ""), slides]));
     assert_eq!((group(&answer), open(&answer)), (None, vec![true; 3]), "{answer}");
     assert_eq!(told(&w, 2), [None, None, None]);
+    assert_eq!(news(&mut w), [pictures(true, true)]);
     leave(w, &mut browser);
 }
