@@ -1,5 +1,6 @@
 //! One worker thread: waits for packets, commands and deadlines, and serves them in that order.
 
+mod bundle;
 mod connect;
 mod control;
 mod copy;
@@ -219,6 +220,9 @@ impl Worker {
     /// be read.
     fn hear(&mut self, token: Token, batch: &mut Batch) -> Option<Heard> {
         let stream = self.streams.get_mut(token.key())?;
+        if stream.shared.is_some() && token.leg() == LegSide::A {
+            return self.hear_shared(token, batch);
+        }
         let counters = &self.parts.counters;
         let (from, socket) = (token.leg(), token.socket());
         if let Some(lane) = &self.lane

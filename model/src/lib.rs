@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod bundle;
 mod call;
 mod codec;
 mod coded;
@@ -39,6 +40,7 @@ pub use application::{
     ApplicationEvent, ApplicationNews, ApplicationOrder, ApplicationTold, Bridge, OutboundCall,
     ROOM_ORDERS, RecordedObject, SteeredCall,
 };
+pub use bundle::{BundledLine, LONGEST_MID};
 pub use call::{
     CallDirection, CallEnd, CallEvent, CallEventKind, CallParties, CallerVerification,
     CarrierCredentialEvent, CredentialProblem, EmergencyKind, EndedBy, LegSide, MessageDirection,

@@ -2,10 +2,10 @@
 //! them, so that the relay can run as a process of its own on another host.
 
 use crate::{
-    AudioSource, Codec, ConferenceRecordingFailure, ConferenceRecordingOrder, DtmfConversion,
-    DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide, ListenFailure,
-    ListenedUpdate, Listening, MediaId, MediaLine, ParticipantId, PictureSeat, PlayOutcome,
-    Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
+    AudioSource, BundledLine, Codec, ConferenceRecordingFailure, ConferenceRecordingOrder,
+    DtmfConversion, DtmfKey, DtmfPress, Heard, IcePlan, Instant, LegSecurity, LegSide,
+    ListenFailure, ListenedUpdate, Listening, MediaId, MediaLine, ParticipantId, PictureSeat,
+    PlayOutcome, Playing, QualityReport, Recording, RecordingFailure, RtcpCopy, Seat, SeatFailure,
     TransactionId, Transcoding, Utterance,
 };
 use serde::{Deserialize, Serialize};
@@ -424,6 +424,8 @@ pub struct MediaPlan {
     /// relay's own; that of any other leg may not, since media would go round.
     #[serde(default)]
     pub joined: [bool; 2],
+    /// How leg A shares its transport with other streams; `None` for one of its own.
+    pub bundled: Option<Box<BundledLine>>,
 }
 
 /// For how long legs that should send may be silent (neither RTP nor RTCP). A leg on hold, or one
@@ -451,6 +453,7 @@ impl MediaPlan {
             rtcp: None,
             copies_rtcp: false,
             joined: [false; 2],
+            bundled: None,
         }
     }
 }

@@ -35,8 +35,10 @@ impl MediaCommand {
         match self {
             MediaCommand::MoveLeg { from: (from, _), to: (to, _) } => [Some(from), Some(to)],
             MediaCommand::Copy { id, to, .. } => [Some(id), to.as_mut()],
+            MediaCommand::Apply { id, plan } => {
+                [Some(id), plan.bundled.as_deref_mut().map(|bundled| &mut bundled.on)]
+            }
             MediaCommand::Allocate { id, .. }
-            | MediaCommand::Apply { id, .. }
             | MediaCommand::SendEvent { id, .. }
             | MediaCommand::Play { id, .. }
             | MediaCommand::StopPlaying { id, .. }

@@ -13,7 +13,7 @@ use std::fmt;
 
 /// The version of this protocol. Anything that changes what is written makes it another one: a field
 /// or a variant of a command, an event, a plan or a report too.
-pub const VERSION: u16 = 13;
+pub const VERSION: u16 = 14;
 /// Streams in one [`RelayBody::Held`].
 pub const HELD_MAX: usize = 1_024;
 /// In a pong: the relay takes no new streams.

@@ -91,11 +91,13 @@ pub enum DropReason {
     /// Something is played to the other leg in its place, see [`crate::RtpSession::play`]: also tones of a
     /// key; or it is an event (RFC 4733) that the other leg gets in another form.
     Replaced,
+    /// It came over a transport that several lines share, and is none's.
+    NoLine,
 }
 
 impl DropReason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [DropReason; 17] = [
+    pub const ALL: [DropReason; 18] = [
         DropReason::NoPlan,
         DropReason::NotMedia,
         DropReason::MalformedRtp,
@@ -113,6 +115,7 @@ impl DropReason {
         DropReason::NoKeys,
         DropReason::RateExceeded,
         DropReason::Replaced,
+        DropReason::NoLine,
     ];
 
     /// The position in [`DropReason::ALL`].
@@ -141,6 +144,7 @@ impl DropReason {
             DropReason::NoKeys => "no_keys",
             DropReason::RateExceeded => "rate_exceeded",
             DropReason::Replaced => "replaced",
+            DropReason::NoLine => "no_line",
         }
     }
 }

@@ -378,7 +378,8 @@ impl RtpSession {
             | DropReason::SrtpExhausted
             | DropReason::NoKeys
             | DropReason::RateExceeded
-            | DropReason::Replaced => {}
+            | DropReason::Replaced
+            | DropReason::NoLine => {}
         }
         Decision::Drop(reason)
     }

@@ -24,6 +24,7 @@
 //!   [`RtpSession::take_rtcp_copy`].
 #![forbid(unsafe_code)]
 
+mod bundle;
 mod copied;
 mod datagrams;
 mod decision;
@@ -62,6 +63,7 @@ mod unheard;
 mod voice;
 mod warning;
 
+pub use bundle::{BUNDLED_LINES, Bundle, BundleRoute};
 pub use codecs::{VoiceReader, VoiceWriter, voice_ring};
 pub use copied::LONGEST_COPIED;
 pub use decision::{Decision, DropReason, MediaSocket, PacketKind};

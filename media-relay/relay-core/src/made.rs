@@ -4,6 +4,7 @@
 //! to be sent, [`RtpSession::made_deadline`] says when to ask. A leg that has ever got one has one
 //! continuous source for the rest of the stream, see `outbound.rs`.
 
+use crate::bundle::LONGEST_EXTENSION;
 use crate::decision::PacketKind;
 use crate::events::EventQueue;
 use crate::fast_path::FastNumbers;
@@ -24,7 +25,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Octets that the buffer for [`RtpSession::poll_made`] should hold.
-pub const LONGEST_MADE: usize = LONGEST_PICTURE + GROWTH;
+pub const LONGEST_MADE: usize = LONGEST_PICTURE + LONGEST_EXTENSION + GROWTH;
 const _: () = assert!(RtpHeader::BYTES + codecs::LONGEST_PAYLOAD <= LONGEST_PICTURE);
 
 /// A packet that is ready to be sent from a leg's RTP socket; its octets are in the buffer that was
@@ -312,6 +313,12 @@ impl RtpSession {
         buffer: &mut [u8],
     ) -> Option<MadePacket> {
         let destination = self.destination(to)?;
+        // Where lines share a transport, nobody else says to which of them a source belongs.
+        let mid = self.rare.as_deref().and_then(|rare| rare.mid.as_ref());
+        let len = match mid.filter(|_| to == LegSide::A) {
+            Some(mid) => mid.put(buffer, len)?,
+            None => len,
+        };
         let len = self.security.protect(to, PacketKind::Rtp, buffer, len).ok()?;
         self.legs[to.index()].stream.sent(PacketKind::Rtp, len);
         Some(MadePacket { to, destination, len })

@@ -206,6 +206,8 @@ pub(crate) struct Pictured {
     /// What is read of `given`, while it is sent.
     octets: Vec<u8>,
     is_hidden: bool,
+    /// Its RTCP is for whoever switches.
+    hands_reports: bool,
     /// Something was written that whoever switches has not been told of.
     has_news: bool,
     /// What is added to sequence numbers, so that what was not sent leaves a hole of one.
@@ -234,6 +236,9 @@ impl Pictured {
 
     /// Hands on its RTCP.
     pub(crate) fn hand_report(&mut self, octets: &[u8], arrival: Instant) {
+        if !self.hands_reports {
+            return;
+        }
         self.sent.write([REPORT << 32, arrival.as_nanos()], octets);
         self.has_news = true;
     }
@@ -304,6 +309,7 @@ impl RtpSession {
             payload_type,
             octets: Vec::with_capacity(LONGEST_PICTURE.next_multiple_of(8)),
             is_hidden: false,
+            hands_reports: true,
             has_news: false,
             offset: 0,
             last: None,
@@ -351,6 +357,14 @@ impl RtpSession {
             pictured.signs.no_slides.store(withheld.slides, Ordering::Release);
             pictured.has_news = true;
         }
+    }
+
+    /// Whether leg A's RTCP goes to whoever switches from now on, as it does unless this is said: several lines
+    /// that share a transport are given the same, and the switch is to have it once. Whether it takes part.
+    pub fn hand_on_reports(&mut self, hands: bool) -> bool {
+        let Some(pictured) = self.pictured.as_deref_mut() else { return false };
+        pictured.hands_reports = hands;
+        true
     }
 
     /// Leg A asks for a key frame of what it sees.

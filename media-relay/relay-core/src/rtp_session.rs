@@ -1,5 +1,6 @@
 //! One relayed stream: two legs, each with its plan, its latches and its numbers.
 
+use crate::bundle::MidExtension;
 use crate::copied::CopyTap;
 use crate::decision::PacketKind;
 use crate::dtmf::Dtmf;
@@ -77,6 +78,8 @@ pub(crate) struct Rare {
     pub(crate) transcoding: [Option<Box<Stage>>; 2],
     /// Of stages that have been made.
     pub(crate) stages: u32,
+    /// What packets for leg A say of their line, where several share its transport.
+    pub(crate) mid: Option<MidExtension>,
 }
 
 #[derive(Debug)]
@@ -221,8 +224,10 @@ impl RtpSession {
         let renumbers = renumbering.iter().any(Option::is_some) && !is_fax;
         let (transcoding, stages) = self.stages_for(plan);
         let transcodes = transcoding.iter().any(Option::is_some);
-        self.rare = (has_ice || fax.is_some() || renumbers || transcodes || stages > 0)
-            .then(|| Box::new(Rare { ice, is_fax, fax, renumbering, transcoding, stages }));
+        let mid = plan.bundled.as_deref().and_then(MidExtension::of);
+        let is_needed = has_ice || fax.is_some() || renumbers || transcodes || stages > 0;
+        self.rare = (is_needed || mid.is_some())
+            .then(|| Box::new(Rare { ice, is_fax, fax, renumbering, transcoding, stages, mid }));
     }
 
     /// Puts the keys of a finished handshake with `leg` into force.
@@ -232,6 +237,13 @@ impl RtpSession {
             self.forget_pictures_sent();
             self.prepare_for_restarts();
         }
+    }
+
+    /// A leg's media comes from this address and goes there: so says the stream whose transport it shares.
+    pub fn follow(&mut self, leg: LegSide, source: SocketAddr) {
+        let leg = &mut self.legs[leg.index()];
+        leg.rtp.settle(source);
+        leg.rtcp.settle(source);
     }
 
     /// A copy of what SRTP remembers of a leg that goes over to another stream; `None` when it never

@@ -8,6 +8,7 @@
 mod asked;
 pub mod codecs;
 mod demultiplex;
+mod header_extension;
 mod ntp;
 mod payload_type;
 pub mod rtcp;
@@ -20,6 +21,7 @@ mod wire;
 
 pub use asked::AskedPackets;
 pub use demultiplex::{DatagramKind, demultiplex};
+pub use header_extension::{RtpHead, write_element};
 pub use ntp::{NtpMid, NtpTime, dlsr_from_duration, dlsr_to_duration};
 pub use payload_type::{StaticPayloadType, static_payload_type};
 pub use rtp::{Extension, RtpError, RtpHeader, RtpPacket};

@@ -6,7 +6,7 @@ use std::fmt;
 const FIXED_HEADER: usize = 12;
 const VERSION: u8 = 2;
 const PADDING_BIT: u8 = 0x20;
-const EXTENSION_BIT: u8 = 0x10;
+pub(crate) const EXTENSION_BIT: u8 = 0x10;
 const MARKER_BIT: u8 = 0x80;
 
 /// Why bytes are not an RTP packet.

@@ -6,7 +6,7 @@ use super::streams::{Stream, StreamKey};
 use crate::clock::Clock;
 use crate::counters::WorkerCounters;
 use crate::dtls::{DtlsError, DtlsIdentity, Handshake};
-use model::{DtlsPlan, Instant, LegSide, MediaPlan};
+use model::{DtlsPlan, Instant, LegSide, MediaPlan, SdesKeys};
 use relay_core::{DropReason, LONGEST_RESPONSE};
 use std::net::SocketAddr;
 
@@ -16,6 +16,8 @@ pub(super) struct LegHandshake {
     plan: DtlsPlan,
     /// `None` when it has failed: no keys, no media, until a new plan.
     running: Option<Handshake>,
+    /// What it gave last, for those that share the transport.
+    keys: Option<SdesKeys>,
 }
 
 /// What the cold path needs of its worker.
@@ -38,7 +40,13 @@ impl Stream {
         if plan.kind.is_datagrams() {
             return;
         }
+        let own = self.session.id();
+        let is_shared = plan.bundled.as_deref().is_some_and(|bundled| bundled.on != own);
         for (side, leg) in LegSide::BOTH.into_iter().zip(&plan.legs) {
+            // The handshake is that of the stream whose transport it is.
+            if side == LegSide::A && is_shared {
+                continue;
+            }
             let model::LegSecurity::Dtls(wanted) = &leg.security else {
                 if let Some(handshakes) = &mut self.handshakes {
                     handshakes[side.index()] = None;
@@ -52,7 +60,7 @@ impl Stream {
                     .ok_or(DtlsError::NoCertificate)
                     .and_then(|identity| Handshake::new(identity, wanted, local));
                 handshakes[side.index()] =
-                    Some(LegHandshake { plan: (**wanted).clone(), running: None });
+                    Some(LegHandshake { plan: (**wanted).clone(), running: None, keys: None });
                 match begun {
                     Ok(handshake) => self.set_running(side, Some(handshake)),
                     Err(error) => self.give_up(side, &error, around.counters),
@@ -89,16 +97,21 @@ impl Stream {
         }
     }
 
-    /// Gives a datagram to the leg's handshake.
+    /// Gives a datagram to the leg's handshake; whether that has given keys.
     pub(super) fn take_handshake(
         &mut self,
         from: LegSide,
         source: SocketAddr,
         datagram: &[u8],
         around: Surroundings<'_>,
-    ) {
+    ) -> bool {
         let now = around.clock.to_std(around.now);
-        self.advance(from, around, |handshake| handshake.handle(now, source, datagram));
+        self.advance(from, around, |handshake| handshake.handle(now, source, datagram))
+    }
+
+    /// The keys that a leg's handshake has given.
+    pub(super) fn handshake_keys(&self, side: LegSide) -> Option<&SdesKeys> {
+        self.handshakes.as_ref()?[side.index()].as_ref()?.keys.as_ref()
     }
 
     /// Repeats what was not answered in time.
@@ -121,25 +134,32 @@ impl Stream {
         self.advance(side, around, |handshake| handshake.begin(now, to).map(|()| None));
     }
 
-    /// Does a step of a leg's handshake, sends what it has to say, installs the keys it yields.
+    /// Does a step of a leg's handshake, sends what it has to say, installs the keys it yields. Whether it has
+    /// yielded any.
     fn advance(
         &mut self,
         side: LegSide,
         around: Surroundings<'_>,
-        step: impl FnOnce(&mut Handshake) -> Result<Option<model::SdesKeys>, DtlsError>,
-    ) {
+        step: impl FnOnce(&mut Handshake) -> Result<Option<SdesKeys>, DtlsError>,
+    ) -> bool {
         let leg = self.handshakes.as_mut().and_then(|legs| legs[side.index()].as_mut());
-        let Some(handshake) = leg.and_then(|leg| leg.running.as_mut()) else { return };
+        let Some(leg) = leg else { return false };
+        let Some(handshake) = leg.running.as_mut() else { return false };
         let outcome = step(handshake);
         while let Some((to, datagram)) = handshake.poll_transmit() {
             // What is lost here is repeated by the handshake's own timer.
             let _ = self.sockets[side.index()].rtp.send_to(&datagram, to);
         }
         match outcome {
-            Ok(Some(keys)) => self.session.install_keys(side, &keys, around.now),
+            Ok(Some(keys)) => {
+                self.session.install_keys(side, &keys, around.now);
+                leg.keys = Some(keys);
+                return true;
+            }
             Ok(None) => {}
             Err(error) => self.give_up(side, &error, around.counters),
         }
+        false
     }
 
     fn set_running(&mut self, side: LegSide, handshake: Option<Handshake>) {

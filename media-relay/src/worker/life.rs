@@ -90,6 +90,8 @@ impl Worker {
             listened_call: None,
             seat: None,
             picture: None,
+            shared: None,
+            shares: None,
         };
         self.streams.fill(key, id, Box::new(stream));
         self.timers.set(deadline, key);
@@ -121,6 +123,10 @@ impl Worker {
         let identity = self.parts.config.dtls.as_deref();
         stream.plan_handshakes(&plan, identity, Surroundings { clock, counters, now });
         let first = !std::mem::replace(&mut stream.watched, true);
+        if let Some(bundled) = &plan.bundled {
+            self.share_transport(id, bundled, &plan.legs[LegSide::A.index()]);
+        }
+        let Some(stream) = self.streams.find(id) else { return };
         let silences =
             [stream.session.silence_deadline(silence_after), stream.session.timeout_deadline()];
         if let Some(at) = silences.into_iter().flatten().min()
@@ -161,6 +167,9 @@ impl Worker {
         stream.count_pictures(&self.parts.counters);
         if let Some(key) = key {
             self.forget_seat(key);
+            if let Some(owner) = stream.shares {
+                self.leave_transport(key, owner);
+            }
         }
         if let Some(lane) = &mut self.lane {
             stream.release_fast_path(lane, &self.parts.counters, now);
@@ -241,6 +250,10 @@ impl Worker {
         let (Some(key), counters) = (self.streams.key_of(id), &self.parts.counters) else { return };
         let Some(stream) = self.streams.get_mut(key) else { return };
         for side in LegSide::BOTH {
+            // What comes from that leg comes to another stream, and from there.
+            if side == LegSide::A && stream.shares.is_some() {
+                continue;
+            }
             let leg = &stream.sockets[side.index()];
             let rtp = leg.rtp.as_fd();
             if sys::queued_octets(rtp) > STALE_QUEUE {

@@ -151,6 +151,7 @@ impl Worker {
         stream.picture = Some(Box::new(StreamPicture { seat, call }));
         self.pictures.push(key);
         self.parts.counters.picture_seats.add(1);
+        self.part_sources_of(key);
         self.schedule_reports(key);
         Ok(())
     }

@@ -181,6 +181,7 @@ impl Worker {
         stream.seat = Some(seat);
         self.seats.push(key);
         self.parts.counters.seats.add(1);
+        self.part_sources_of(key);
         self.schedule_reports(key);
         Ok(())
     }

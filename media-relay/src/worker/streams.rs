@@ -1,5 +1,6 @@
 //! The streams of one worker, found by their id (commands) or by their position (packets).
 
+use super::bundle::SharedTransport;
 use super::control::LegHandshake;
 use super::picture::StreamPicture;
 use super::play::LegPlaying;
@@ -177,6 +178,10 @@ pub(super) struct Stream {
     pub(super) seat: Option<Seat>,
     /// The same of its pictures.
     pub(super) picture: Option<Box<StreamPicture>>,
+    /// The others that share leg A's transport, which is this one's.
+    pub(super) shared: Option<Box<SharedTransport>>,
+    /// The stream whose transport leg A's is.
+    pub(super) shares: Option<StreamKey>,
 }
 
 /// All streams of a worker; bounded by the ports that they hold.

@@ -5,6 +5,7 @@
     reason = "test helpers outside of #[test] functions"
 )]
 
+mod bundle;
 mod connected;
 mod copies;
 mod fork;

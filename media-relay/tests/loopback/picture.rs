@@ -12,7 +12,7 @@ use relay_core::PictureSent;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-fn seat(participant: u64, is_hidden: bool) -> Box<PictureSeat> {
+pub(crate) fn seat(participant: u64, is_hidden: bool) -> Box<PictureSeat> {
     Box::new(PictureSeat {
         conference: ConferenceId(1),
         participant: ParticipantId(participant),
@@ -29,7 +29,7 @@ fn seat(participant: u64, is_hidden: bool) -> Box<PictureSeat> {
     })
 }
 
-fn sit(rig: &Rig, id: u64, seat: Box<PictureSeat>) -> Result<(), SeatFailure> {
+pub(crate) fn sit(rig: &Rig, id: u64, seat: Box<PictureSeat>) -> Result<(), SeatFailure> {
     rig.relay.command(MediaCommand::SitPicture { id: MediaId(id), seat }).unwrap();
     loop {
         match rig.event() {
@@ -40,7 +40,7 @@ fn sit(rig: &Rig, id: u64, seat: Box<PictureSeat>) -> Result<(), SeatFailure> {
     }
 }
 
-fn allocate_video(rig: &Rig, id: u64) -> SocketAddr {
+pub(crate) fn allocate_video(rig: &Rig, id: u64) -> SocketAddr {
     let line = MediaLine::Further { index: 1, media: MediaType::Video };
     let (transaction_id, families) = (TransactionId::from_random(id.into()), [IpFamily::V4; 2]);
     let (id, emergency) = (MediaId(id), false);
@@ -55,7 +55,7 @@ fn allocate_video(rig: &Rig, id: u64) -> SocketAddr {
     }
 }
 
-fn picture(seats: &Receiver<SeatNews>) -> Box<SeatedPicture> {
+pub(crate) fn picture(seats: &Receiver<SeatNews>) -> Box<SeatedPicture> {
     match seats.try_recv().unwrap() {
         SeatNews::Picture(picture) => picture,
         SeatNews::Audio(stream) => panic!("{stream:?}"),
@@ -65,7 +65,7 @@ fn picture(seats: &Receiver<SeatNews>) -> Box<SeatedPicture> {
 }
 
 /// The next packet that the leg sent, once whoever switches was called for it.
-fn sent(picture: &mut SeatedPicture, rig: &Rig) -> Vec<u8> {
+pub(crate) fn sent(picture: &mut SeatedPicture, rig: &Rig) -> Vec<u8> {
     let mut octets = Vec::new();
     for _ in 0..10_000 {
         if picture.call.take()

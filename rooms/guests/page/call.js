@@ -66,7 +66,7 @@ export class Guest {
       ended: (why) => this.end(why),
     });
     await this.call.open();
-    // Each line has a way of its own: the node does not bundle. It is ICE-lite and has one address.
+    // Each line has a way of its own (see `described`). The node is ICE-lite and has one address.
     this.peer = new RTCPeerConnection({ bundlePolicy: "max-compat", iceServers: [] });
     this.peer.ontrack = (event) => this.arrived(event);
     this.peer.onconnectionstatechange = () => this.takeConnection(this.peer.connectionState);
@@ -94,7 +94,10 @@ export class Guest {
   }
 
   described() {
-    return withContent(this.peer.localDescription.sdp, this.contents);
+    const sdp = withContent(this.peer.localDescription.sdp, this.contents);
+    // A node that hears of the group takes it: nothing else says so early that the lines need not share their way.
+    const apart = this.peer.getConfiguration().bundlePolicy === "max-compat";
+    return apart ? sdp.replace(/^a=group:BUNDLE.*\r\n/gm, "") : sdp;
   }
 
   /** One after the other: a browser has one offer at a time. */

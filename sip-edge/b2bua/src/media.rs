@@ -13,6 +13,7 @@ pub(crate) use saved::Parts;
 use crate::dtmf::{self, InfoBecomes};
 use body::seen_under;
 use directory::Dtmf;
+pub(crate) use lines::RoomOffer;
 use lines::{CallLine, LegLines};
 use model::{
     CodecMapping, DtmfConversion, Fingerprint, IpFamily, LegPlan, LegSecurity, LegSide, LocalMedia,
@@ -476,8 +477,11 @@ impl CallMedia {
         };
         let rtcp = self.rtcp();
         let unheard_after = self.unheard_after.filter(|_| kind == StreamKind::Rtp);
+        let main = self.legs[0].received.as_ref().map(|received| received.index);
+        let bundled = main.and_then(|index| self.legs[0].lines.bundled(Some(id), index));
         let plan = MediaPlan {
             kind,
+            bundled,
             timeouts,
             unheard_after,
             dtmf,

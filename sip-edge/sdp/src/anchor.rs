@@ -1,8 +1,10 @@
 //! The description for one leg, made from the description that the other leg sent.
 
+mod options;
 mod record_state;
 mod restored;
 
+pub use options::AnchorOptions;
 pub use record_state::RecordState;
 
 use crate::audio::{AudioStream, payload_types};
@@ -10,7 +12,7 @@ use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::error::SdpError;
 use crate::extended_reports;
-use crate::floor::FloorLine;
+use crate::floor::Said;
 use crate::leg_crypto::{LegCrypto, Protection};
 use crate::lines::{FurtherLine, LineStates, may_answer};
 use crate::profile::Encryption;
@@ -190,25 +192,6 @@ pub enum Role<'a> {
     },
 }
 
-/// What an operator may choose about written descriptions.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AnchorOptions {
-    /// The `s=` line; "-" has no meaning, as RFC 8866 section 5.3 recommends.
-    pub session_name: String,
-    /// Whether the streams are recorded here, for a leg that wants to know (`a=record`, RFC 7866
-    /// section 7.2); `None` says nothing of it, and what the other leg says passes.
-    pub recorded: Option<RecordState>,
-    /// The line of floor control of the offer that is answered, or of the offer itself, which it has beside one
-    /// of slides. All others are declined.
-    pub floor: Option<FloorLine>,
-}
-
-impl Default for AnchorOptions {
-    fn default() -> Self {
-        AnchorOptions { session_name: "-".to_owned(), recorded: None, floor: None }
-    }
-}
-
 /// Writes towards one leg what was received from the other, with the audio stream at `local`.
 ///
 /// Formats, their parameters, packet durations, bandwidths and attributes that are not known pass
@@ -285,6 +268,10 @@ pub fn anchor_lines(
     if let Some(said) = &floor {
         said.put(&mut medias);
     }
+    let bundle = match (role, &options.bundle) {
+        (Role::Answer { .. }, Some(bundle)) => bundle.join(&mut medias, main),
+        _ => None,
+    };
     let session_id = origin.origin.session_id;
     Ok(origin.stamp(&Written {
         session_id,
@@ -293,6 +280,7 @@ pub fn anchor_lines(
         bandwidths: hosts.passable_bandwidths(&received.inner.bandwidths),
         times,
         attributes: hosts.passable(&received.inner.attributes),
+        bundle,
         main,
         medias,
     }))
@@ -470,6 +458,7 @@ pub(crate) fn relayed<'a>(
             recorded: None,
             crypto: transport.protection.crypto,
             dtls: transport.protection.dtls,
+            is_shared: false,
         }),
     }
 }

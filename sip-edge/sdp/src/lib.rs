@@ -66,5 +66,5 @@ pub use multipart::{extract_part, extract_sdp, with_sdp};
 pub use plan::media_plan_leg;
 pub use profile::{Encryption, RtpProfile};
 pub use renew::renewed;
-pub use room::{PictureTerms, RoomPicture, room_lines};
+pub use room::{BundledRoomLine, PictureTerms, RoomBundle, RoomPicture, room_lines};
 pub use transcoding::{Making, in_formats_of, transcoding, with_formats};

@@ -4,9 +4,11 @@
 //! [`part_of`] decides for each line. A line that a room takes beside these is let in there, and
 //! described in [`SessionDescription::spoken_in_room`].
 
+mod bundle;
 mod h264;
 mod pictures;
 
+pub use bundle::{BundledRoomLine, RoomBundle};
 pub use pictures::{PictureTerms, RoomPicture};
 
 use crate::audio::AudioStream;

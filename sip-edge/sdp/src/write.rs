@@ -22,6 +22,8 @@ pub(crate) struct Written<'a> {
     pub(crate) bandwidths: Vec<&'a Bandwidth>,
     pub(crate) times: &'a [Time],
     pub(crate) attributes: Vec<&'a Attribute>,
+    /// The value of `a=group` of lines that share a transport.
+    pub(crate) bundle: Option<String>,
     /// The place of the line that the call is about; `None` when it is declined.
     pub(crate) main: Option<usize>,
     pub(crate) medias: Vec<WrittenMedia<'a>>,
@@ -53,6 +55,8 @@ pub(crate) struct WrittenTransport {
     pub(crate) recorded: Option<RecordState>,
     pub(crate) crypto: Vec<CryptoAttribute>,
     pub(crate) dtls: Option<LocalDtls>,
+    /// Another line says how its transport is found and its keys are agreed (RFC 9143 section 7.1.3).
+    pub(crate) is_shared: bool,
 }
 
 impl Written<'_> {
@@ -73,6 +77,9 @@ impl Written<'_> {
         push_bandwidths(&mut out, &self.bandwidths);
         push_times(&mut out, self.times);
         push_attributes(&mut out, &self.attributes);
+        if let Some(bundle) = &self.bundle {
+            push_attribute(&mut out, "group", Some(bundle));
+        }
         let has_ice = |media: &WrittenMedia<'_>| {
             let dtls = media.transport.as_ref().and_then(|transport| transport.dtls.as_ref());
             dtls.is_some_and(|dtls| dtls.ice.is_some())
@@ -168,7 +175,7 @@ impl WrittenMedia<'_> {
         for line in &transport.crypto {
             push_attribute(out, "crypto", Some(&line.to_value()));
         }
-        if let Some(dtls) = &transport.dtls {
+        if let Some(dtls) = transport.dtls.as_ref().filter(|_| !transport.is_shared) {
             push_dtls(out, dtls, SocketAddr::new(ip, self.port));
         }
         if let Some(rtcp) = &transport.rtcp {
@@ -362,6 +369,7 @@ mod tests {
                 bandwidths: vec![&bandwidth],
                 times,
                 attributes: attributes.iter().collect(),
+                bundle: None,
                 main: None,
                 medias: vec![media],
             };

@@ -3,18 +3,18 @@
 use crate::seated::Seated;
 use crate::{bounded, parts};
 use model::{
-    Codec, CodecMapping, ComfortNoise, DtmfConversion, Instant, LegPlan, LegSecurity, LegSide,
-    MediaId, MediaPlan, ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId, Transcoding,
-    XrWishes,
+    BundledLine, Codec, CodecMapping, ComfortNoise, DtmfConversion, Instant, LegPlan, LegSecurity,
+    LegSide, MediaId, MediaPlan, ReportKind, SdesKeys, SrtpKey, SrtpSuite, TransactionId,
+    Transcoding, XrWishes,
 };
 use relay_core::{
-    Decision, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy, MediaSocket, NtpTime,
-    REPORT_INTERVAL, RtcpStyle, RtpSession,
+    Bundle, BundleRoute, Decision, GROWTH, LONGEST_MADE, LONGEST_REPORT, LearningPolicy,
+    MediaSocket, NtpTime, REPORT_INTERVAL, RtcpStyle, RtpSession,
 };
 use rtp_proto::rtcp::{
     Feedback, FeedbackMessage, RtcpPacket, XrBlock, parse_compound, validate_compound,
 };
-use rtp_proto::{ExtendedSequence, RtpPacket, TelephoneEvent, demultiplex};
+use rtp_proto::{ExtendedSequence, RtpHead, RtpPacket, TelephoneEvent, demultiplex};
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -30,7 +30,11 @@ pub fn rtp(data: &[u8]) {
     let data = bounded(data);
     black_box(demultiplex(data));
     black_box(TelephoneEvent::parse(data).is_ok());
+    bundle(data);
     let Ok(packet) = RtpPacket::parse(data) else { return };
+    let head = RtpHead::read(data).map(|head| (head.payload_type, head.ssrc, head.extension));
+    let same = (packet.payload_type(), packet.ssrc(), packet.extension());
+    assert_eq!(head, Ok(same), "a head is the packet's");
     let sum = packet.header_bytes() + packet.payload().len() + packet.padding_bytes();
     assert_eq!(sum, data.len(), "header, payload and padding are the whole packet");
     black_box((packet.csrcs().count(), packet.extension(), packet.marker(), packet.timestamp()));
@@ -40,6 +44,32 @@ pub fn rtp(data: &[u8]) {
         black_box(sequence.update(u16::from_be_bytes(*pair)));
     }
     black_box((sequence.expected(), sequence.report_value()));
+}
+
+/// Asks whose of several lines' a datagram is, as often as it has octets, and learns what is said.
+fn bundle(data: &[u8]) {
+    let mut bundle = Bundle::default();
+    for (place, (mid, number)) in
+        [("0", None), ("1", Some(1)), ("a-long-mid-of-16", Some(200))].into_iter().enumerate()
+    {
+        let line = BundledLine { on: MediaId(1), mid: mid.into(), mid_extension: number };
+        let packet_duration = Duration::from_millis(20);
+        let (payload_type, codec, clock_rate) = (data.len() as u8 & 1, Codec::Other, 90_000);
+        let format = CodecMapping { payload_type, codec, clock_rate, packet_duration };
+        bundle.set(place, &line, &[format]);
+    }
+    for cut in 0..data.len().min(64) {
+        if let BundleRoute::Line { place, ssrc } = bundle.route(&data[cut..]) {
+            assert!(place < 3, "a line that is there");
+            bundle.learn(ssrc, place);
+        }
+        if let Ok(RtpHead { extension: Some(extension), .. }) = RtpHead::read(&data[cut..]) {
+            for id in 0..=255 {
+                let octets = extension.element(id).map_or(0, <[u8]>::len);
+                assert!(octets <= 255.min(extension.data.len()), "an element is of its extension");
+            }
+        }
+    }
 }
 
 /// Walks one RTCP compound down to its last item, and copies it for a collector.
@@ -301,7 +331,7 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
         dtmf = [choice & 3, choice >> 4 & 3].map(|at| CONVERSIONS[usize::from(at)]);
     }
     if secured & TRANSCODED == 0 {
-        return MediaPlan { dtmf, ..MediaPlan::rtp(legs) };
+        return MediaPlan { dtmf, bundled: bundled(choice), ..MediaPlan::rtp(legs) };
     }
     for mapping in &mut legs[1].codecs {
         if mapping.codec == Codec::Opus {
@@ -317,6 +347,12 @@ fn plan(choice: u8, secured: u8) -> MediaPlan {
     };
     let transcoding = [stage(&legs[0], &legs[1], 0), stage(&legs[1], &legs[0], 1)];
     MediaPlan { dtmf, transcoding, ..MediaPlan::rtp(legs) }
+}
+
+/// A line whose packets to leg A say its mid.
+fn bundled(choice: u8) -> Option<Box<BundledLine>> {
+    let line = BundledLine { on: MediaId(1), mid: "1".into(), mid_extension: Some(choice & 15) };
+    (choice & 0x88 == 0x88).then(|| Box::new(line))
 }
 
 fn report(stream: &mut RtpSession, now: Instant) {

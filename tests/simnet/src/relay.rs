@@ -124,6 +124,7 @@ impl FakeRelay {
             }
             MediaCommand::Apply { id, plan } => {
                 assert!(self.open.contains_key(&id), "a plan for {id:?}, which has no ports");
+                self.check_bundle(id, &plan);
                 match self.lines[&id] {
                     MediaLine::Main => self.plans.push(*plan),
                     line => self.further.push((line, *plan)),
@@ -321,6 +322,13 @@ impl FakeRelay {
             }
             RelayMode::Fails(reason) => Some(MediaEvent::AllocationFailed { id, reason }),
         }
+    }
+
+    /// A transport that a stream shares is an open one's, on the same worker.
+    fn check_bundle(&self, id: MediaId, plan: &MediaPlan) {
+        let Some(line) = &plan.bundled else { return };
+        assert!(self.open.contains_key(&line.on), "{:?} has no ports", line.on);
+        assert_eq!(id.place(), line.on.place(), "another worker may have {id:?}");
     }
 
     /// The lines beside main ones that have ports, in order.

@@ -59,10 +59,10 @@ impl Edges {
         self.next += u64::from(beside.is_none());
     }
 
-    /// The id of a call's copy: at the place of its main stream, for only a worker's own streams are
-    /// copied to each other. `None` for every other stream, and where no id is left.
+    /// The id of a stream beside a call's main one: at the place of that one, for only a worker's own streams
+    /// are copied to each other or share a transport. `None` for the main stream, and where no id is left.
     fn beside_main(&self, edge: usize, call: TransactionId, line: MediaLine) -> Option<Local> {
-        matches!(line, MediaLine::Copy { .. }).then_some(())?;
+        (!line.is_main()).then_some(())?;
         let is_main = |stream: &Stream| {
             stream.edge == edge
                 && stream.transaction_id == call

@@ -5,8 +5,9 @@ use crate::Relays;
 use crate::frame::Frames;
 use crate::message::{Greeting, Purpose, RelayBody};
 use model::{
-    AllocationFailure, AudioSource, Instant, LegSide, ListenFailure, MediaCommand, MediaEvent,
-    MediaId, MediaLine, MediaType, OtherMedia, Playing, ReportKind,
+    AllocationFailure, AudioSource, BundledLine, Instant, LegPlan, LegSide, ListenFailure,
+    MediaCommand, MediaEvent, MediaId, MediaLine, MediaPlan, MediaType, OtherMedia, Playing,
+    ReportKind,
 };
 
 fn is_failure(event: &MediaEvent, of: u64) -> bool {
@@ -361,6 +362,46 @@ fn relays_speak_relays_words_only() {
     frames.push(&out);
     let frame = frames.next_frame().unwrap().unwrap();
     assert!(crate::decode::<crate::Frame<RelayBody>>(frame).is_err());
+}
+
+/// A worker has all the lines of a call: they may share a transport.
+#[test]
+fn lines_of_a_call_are_beside_its_main_stream_and_name_it_as_the_relay_does() {
+    let mut pair = Pair::new();
+    pair.connect();
+    let other = pair.open(60);
+    let main = MediaId(pair.open(70));
+    let MediaCommand::Allocate { families, emergency, .. } = allocate(71) else { panic!() };
+    let line = MediaLine::Further { index: 1, media: MediaType::Video };
+    let (id, transaction_id) = (MediaId(71), call(70));
+    pair.command(MediaCommand::Allocate { id, transaction_id, families, emergency, line });
+    let own = pair.told.pop().expect("a command").id();
+    assert_eq!(own.place(), main.place());
+    assert!(own != main && own.place() != MediaId(other).place());
+    let leg = || LegPlan {
+        remote_rtp: None,
+        remote_rtcp: None,
+        signalling_source: None,
+        rtcp_mux: true,
+        accepts_from: true,
+        sends_to: true,
+        relearn: false,
+        codecs: Vec::new(),
+        telephone_event: None,
+        xr: Default::default(),
+        security: Default::default(),
+        ice: None,
+    };
+    let mut apply = |on: u64| {
+        let line = BundledLine { on: MediaId(on), mid: "1".into(), mid_extension: Some(4) };
+        let plan = MediaPlan { bundled: Some(line.into()), ..MediaPlan::rtp([leg(), leg()]) };
+        pair.told.clear();
+        pair.command(MediaCommand::Apply { id, plan: plan.into() });
+        pair.told.pop()
+    };
+    let Some(MediaCommand::Apply { id: of, plan }) = apply(70) else { panic!("no plan came") };
+    assert_eq!((of, plan.bundled.map(|line| line.on)), (own, Some(main)));
+    assert!(apply(99).is_none(), "the transport of a stream that is not there");
 }
 
 /// One description has one address.

@@ -123,6 +123,26 @@ impl OwnRtcp {
     }
 }
 
+impl RtpSession {
+    /// Our sources towards a leg: of media that is made for it, and of reports without media.
+    pub fn own_sources(&self, side: LegSide) -> [Option<u32>; 2] {
+        let made = self.legs[side.index()].made.as_deref().map(|made| made.outbound.ssrc());
+        [made, self.own_rtcp.as_deref().map(|own| own.towards[side.index()].ssrc)]
+    }
+
+    /// Another stream towards the leg, under the same keys, uses this source: where we do too, we draw
+    /// another one with the next report (RFC 3711 section 9.1: no two sources under one key are the same).
+    pub fn avoid_source(&mut self, side: LegSide, theirs: u32) {
+        let Some(own) = self.own_rtcp.as_deref_mut() else { return };
+        let (leg, other) = crate::forward::pair(&mut self.legs, side);
+        let towards = &mut own.towards[side.index()];
+        if towards.uses(theirs, leg, other) && towards.collided.is_none() {
+            towards.collided = Some(theirs);
+            self.rtcp_is_nearer = true;
+        }
+    }
+}
+
 impl Towards {
     /// Whether a source is one of ours towards the leg.
     fn uses(&self, ssrc: u32, leg: &Leg, other: &Leg) -> bool {

@@ -43,7 +43,11 @@ pub(crate) fn note_report(
             if passes {
                 other.stream.note_sender_report(ntp, arrival);
             }
-            leg.stream.heard.sender_report = Some(Stamp { ssrc: report.ssrc, ntp, at: arrival });
+            // Where lines share a transport, one hears of the others' sources too.
+            if leg.stream.ssrc().is_none_or(|own| own == report.ssrc) {
+                let stamp = Stamp { ssrc: report.ssrc, ntp, at: arrival };
+                leg.stream.heard.sender_report = Some(stamp);
+            }
             report.blocks
         }
         RtcpPacket::ReceiverReport(report) => report.blocks,

@@ -1,7 +1,8 @@
 //! Legs whose pictures take part in a conference.
 
 use super::*;
-use relay_core::{PICTURE_RING, picture_rings};
+use model::BundledLine;
+use relay_core::{Bundle, BundleRoute, PICTURE_RING, picture_rings};
 use rtp_proto::rtcp::{Nack, write_nack, write_picture_loss, write_receiver_report};
 
 /// A second of 2 Mbit/s, either way, with SRTP, and feedback either way; and all that a ring does not take.
@@ -90,4 +91,39 @@ fn plan_of_legs() -> MediaPlan {
         ..leg(5_000)
     };
     MediaPlan::rtp([first, nobody])
+}
+
+/// Whose a packet is, and what is sent, where several lines share a transport.
+#[test]
+fn lines_that_share_a_transport_allocate_nothing() {
+    let mut plan = plan_of_legs();
+    let line = |mid: &str| BundledLine { on: MediaId(1), mid: mid.into(), mid_extension: Some(4) };
+    plan.bundled = Some(Box::new(line("1")));
+    let mut bundle = Bundle::default();
+    for (place, mid) in ["0", "1", "2"].into_iter().enumerate() {
+        bundle.set(place, &line(mid), &plan.legs[0].codecs);
+    }
+    let mut session = session_with([plan.legs[0].security.clone(), LegSecurity::Plain]);
+    session.set_rtcp(RtcpStyle::Auto, REPORT_INTERVAL, &mut || 5);
+    session.apply(&plan, Instant::ZERO);
+    let (ends, mut rings) = picture_rings();
+    session.sit_picture(ends, 0, Instant::ZERO, &mut || 9);
+    let mut buffer = [0; LONGEST_MADE];
+    let (mut sent, mut routed) = (0, 0);
+    let allocations = allocations_of(|| {
+        for number in 0..10_000_u32 {
+            let now = Instant::from_millis(u64::from(number) * 5);
+            let header = RtpHeader { sequence: number as u16, ..RtpHeader::default() };
+            assert!(rings.given.packet(&[header.to_bytes(); 100].as_flattened()[..1_200]));
+            while let Some(made) = session.poll_made(now, &mut buffer) {
+                sent += 1;
+                // What is said to one end is heard at the other.
+                if let BundleRoute::Line { place: 1, .. } = bundle.route(&buffer[..made.len]) {
+                    bundle.learn(number, 1);
+                    routed += 1;
+                }
+            }
+        }
+    });
+    assert_eq!((allocations, sent, routed), (0, 10_000, 10_000));
 }

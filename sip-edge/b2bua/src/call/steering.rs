@@ -233,8 +233,8 @@ impl Call {
     /// Tells the present application of the call.
     fn tell_application(&mut self, context: &mut Context, now: Instant) {
         let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
-        let offer = offer.map(|offer| offer.for_leg(self.media.encryption(LegSide::A)));
-        let lines = offer.map(|offer| sdp::room_lines(&offer, &self.pictures_in(&offer)));
+        let offer = offer.map(|offer| self.room_offer(&offer));
+        let lines = offer.map(|read| sdp::room_lines(&read.offer, &read.pictures));
         let Some(steering) = self.steering.as_mut() else { return };
         let Some(target) = steering.targets.get(steering.at) else { return };
         steering.is_told = true;

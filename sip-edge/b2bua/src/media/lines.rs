@@ -3,6 +3,8 @@
 
 mod lone;
 
+pub(crate) use lone::RoomOffer;
+
 use super::body::seen_under;
 use super::{CallMedia, LegMedia};
 use crate::kept::SavedLine;
@@ -11,7 +13,7 @@ use model::{
     MediaPlan, MediaType, RelayedLines, RtcpStyle, StreamKind,
 };
 use sdp::{
-    AudioStream, FurtherLine, LinePair, LineStream, Role, RoomPicture, RtpProfile,
+    AudioStream, FurtherLine, LinePair, LineStream, Role, RoomBundle, RoomPicture, RtpProfile,
     SessionDescription, leg_security, line_pairs, media_plan_leg,
 };
 use std::net::IpAddr;
@@ -54,6 +56,8 @@ pub(super) struct LegLines {
     plans: Vec<(usize, LegPlan)>,
     /// What a room takes of its pictures.
     pictures: Vec<RoomPicture>,
+    /// Those that share the transport of its sound.
+    bundle: Option<RoomBundle>,
 }
 
 impl LegLines {
@@ -217,7 +221,8 @@ impl CallMedia {
             Some(RtcpStyle::BackToBack) => Some(RtcpStyle::Auto),
             other => other,
         };
-        let CallMedia { lines, legs, copies_rtcp, .. } = self;
+        let CallMedia { id, lines, legs, copies_rtcp, .. } = self;
+        let main = *id;
         let copies_rtcp = *copies_rtcp;
         let mut commands = Vec::new();
         for line in lines.iter().filter(|line| line.local.is_some()) {
@@ -249,7 +254,8 @@ impl CallMedia {
                 leg.lines.plans.push((at, plan.clone()));
             }
             // Who turns a camera off says nothing for long, and the call goes on.
-            let plan = MediaPlan { kind, rtcp, copies_rtcp, ..MediaPlan::rtp([a, b]) };
+            let bundled = legs[0].lines.bundled(main, line.at[0]).filter(|_| line.is_lone);
+            let plan = MediaPlan { kind, rtcp, copies_rtcp, bundled, ..MediaPlan::rtp([a, b]) };
             commands.push(MediaCommand::Apply { id: line.id, plan: Box::new(plan) });
         }
         commands

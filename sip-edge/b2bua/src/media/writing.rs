@@ -119,8 +119,9 @@ impl CallMedia {
             .then(|| received.clone().sending_on_hold());
         let received = with_music.as_ref().unwrap_or(received);
         let leg = &mut self.legs[target.index()];
-        let (recorded, floor) = (leg.recorded, leg.floor.clone());
-        let options = AnchorOptions { recorded, floor, ..AnchorOptions::default() };
+        let (recorded, floor, bundle) =
+            (leg.recorded, leg.floor.clone(), leg.lines.bundle().cloned());
+        let options = AnchorOptions { recorded, floor, bundle, ..AnchorOptions::default() };
         let mut draw = || random.next_u64();
         let local = &local[target.index()];
         let origin = &mut leg.origin;

@@ -53,6 +53,7 @@ mod registration;
 mod reliable;
 mod renegotiation;
 mod required_encryption;
+mod room_bundle;
 mod room_own_offers;
 mod room_pictures;
 mod rooms;

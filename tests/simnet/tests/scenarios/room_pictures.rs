@@ -81,7 +81,7 @@ pub(crate) fn begun(w: &mut World) -> (TransactionId, Vec<RoomLinePart>) {
 }
 
 /// The device's call is answered, and acknowledged; the answer, and what the rooms hear of pictures.
-fn join(
+pub(crate) fn join(
     w: &mut World,
     device: &mut Ua,
     offer: &str,

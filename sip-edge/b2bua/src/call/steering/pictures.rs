@@ -7,6 +7,7 @@ use crate::call::ClientPurpose;
 use crate::call::lines::WaitingInput;
 use crate::context::Context;
 use crate::edge::Output;
+use crate::media::RoomOffer;
 use model::{
     ApplicationNews, ConferenceId, Instant, IpFamily, LegSide, MediaCommand, MediaEvent, MediaId,
     ParticipantId, PictureCard, PictureContent, PictureLayout, PictureSeat,
@@ -64,11 +65,17 @@ impl Call {
         }
     }
 
+    /// What the room reads in an offer of leg A's.
+    pub(super) fn room_offer(&self, offer: &SessionDescription) -> RoomOffer {
+        let offer = offer.clone().for_leg(self.media.encryption(LegSide::A));
+        self.media.bundle_in(offer, |offer| self.pictures_in(offer))
+    }
+
     /// Asks for ports of the lines of pictures: those that leg A offers, or those that it is to be offered.
     pub(super) fn allocate_pictures(&mut self, context: &mut Context, families: [IpFamily; 2]) {
         let offer = self.pending.as_ref().and_then(|pending| pending.offer.clone());
         let pictures = match offer {
-            Some(offer) => self.pictures_in(&offer.for_leg(self.media.encryption(LegSide::A))),
+            Some(offer) => self.room_offer(&offer).pictures,
             None => self.own_offer().map(|own| self.pictures_in(&own)).unwrap_or_default(),
         };
         let wanted = self.media.pictures_wanted(pictures.iter().map(|picture| picture.index));
@@ -104,7 +111,7 @@ impl Call {
         let Some(families) = self.families_of_lines() else { return false };
         let pictures = match offer {
             Some(offer) if self.media.is_unchanged(from, offer) => Vec::new(),
-            Some(offer) => self.pictures_in(&offer.clone().for_leg(self.media.encryption(from))),
+            Some(offer) => self.room_offer(offer).pictures,
             None => {
                 let own = self.own_offer_again().filter(|_| is_invite);
                 own.map(|own| self.pictures_in(&own)).unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::context::Context;
-use crate::media::BodyFault;
+use crate::media::{BodyFault, RoomOffer};
 use model::{Instant, LegSide, PictureContent};
 use sdp::{Limits, PictureTerms, SessionDescription, agreed_floor};
 use std::fmt::{self, Write as _};
@@ -136,16 +136,25 @@ impl Call {
         offer: &SessionDescription,
     ) -> Result<Vec<u8>, BodyFault> {
         self.take_floor_line(offer);
-        let offer = offer.clone().for_leg(self.media.encryption(LegSide::A));
-        let pictures = self.pictures_in(&offer);
+        let RoomOffer { offer, pictures, bundle } = self.room_offer(offer);
         let offer = offer.in_room(&pictures);
         if offer.audio_ref().is_none() {
             return Err(BodyFault::NotAcceptable);
         }
         let terms = self.picture_terms().unwrap_or_default();
-        let spoken = offer.spoken_in_room(&pictures, terms);
+        let mut spoken = offer.spoken_in_room(&pictures, terms);
+        if let Some(bundle) = &bundle {
+            spoken = spoken.saying_mids(bundle);
+        }
         let random = context.random.as_mut();
-        let body = self.media.write_answer(random, LegSide::A, &offer, &spoken)?;
+        let before = self.media.set_bundle(bundle);
+        let body = match self.media.write_answer(random, LegSide::A, &offer, &spoken) {
+            Ok(body) => body,
+            Err(fault) => {
+                self.media.set_bundle(before);
+                return Err(fault);
+            }
+        };
         self.media.note_received(LegSide::A, &offer);
         self.media.note_pictures(pictures);
         Ok(body)

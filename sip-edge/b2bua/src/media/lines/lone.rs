@@ -1,8 +1,8 @@
 //! Lines of pictures in a call to a meeting room: leg A's alone, for nobody is on their other side.
 
-use super::{CallLine, CallMedia, LegMedia};
-use model::{LegPlan, LegSide, MAX_CALL_LINES, MediaId, MediaLine, MediaType};
-use sdp::{RoomPicture, media_plan_leg};
+use super::{CallLine, CallMedia, LegLines, LegMedia};
+use model::{BundledLine, LegPlan, LegSide, MAX_CALL_LINES, MediaId, MediaLine, MediaType};
+use sdp::{RoomBundle, RoomPicture, SessionDescription, media_plan_leg};
 
 const A: usize = LegSide::A.index();
 
@@ -40,6 +40,69 @@ impl CallMedia {
             let picture = leg.lines.pictures.iter().find(|picture| picture.index == line.at[A])?;
             Some((line.id, picture))
         })
+    }
+}
+
+impl CallMedia {
+    /// An offer of leg A in a room as it is read under that leg's policy, where what it says of a bundle is taken:
+    /// its lines, as if each had the transport that they share. What the first answer says of it holds for the call:
+    /// a browser does not join a bundle later, and a line that leaves one is declined.
+    pub(crate) fn bundle_in(
+        &self,
+        offer: SessionDescription,
+        pictures: impl Fn(&SessionDescription) -> Vec<RoomPicture>,
+    ) -> RoomOffer {
+        let leg = &self.legs[A];
+        let is_answered = leg.origin.last_audio().is_some();
+        let before = leg.lines.bundle.as_ref();
+        let has_left = |bundle: Option<&RoomBundle>, picture: &RoomPicture| {
+            let has = |bundle: &RoomBundle| bundle.line(picture.index).is_some();
+            before.is_some_and(has) && !bundle.is_some_and(has)
+        };
+        if let Some(bundle) = offer.room_bundle().filter(|_| !is_answered || before.is_some()) {
+            let shared = offer.with_shared_transport(&bundle);
+            let mut found = bundle.told_apart(&shared, pictures(&shared));
+            if is_answered || bundle.has_all(&found) {
+                found.retain(|picture| !has_left(Some(&bundle), picture));
+                return RoomOffer { offer: shared, pictures: found, bundle: Some(bundle) };
+            }
+        }
+        let mut pictures = pictures(&offer);
+        // Its ports are not read any more.
+        pictures.retain(|picture| !has_left(None, picture));
+        RoomOffer { offer, pictures, bundle: None }
+    }
+
+    /// What leg A and the room share a transport for, from the next answer on; returns what it was.
+    pub(crate) fn set_bundle(&mut self, bundle: Option<RoomBundle>) -> Option<RoomBundle> {
+        std::mem::replace(&mut self.legs[A].lines.bundle, bundle)
+    }
+}
+
+/// An offer of leg A in a room.
+pub(crate) struct RoomOffer {
+    /// As it is read.
+    pub(crate) offer: SessionDescription,
+    /// The lines of pictures that the room takes.
+    pub(crate) pictures: Vec<RoomPicture>,
+    /// Those lines that share a transport, where they do.
+    pub(crate) bundle: Option<RoomBundle>,
+}
+
+impl LegLines {
+    /// How the line at a place shares the transport of the call's main stream.
+    pub(in crate::media) fn bundled(
+        &self,
+        main: Option<MediaId>,
+        index: usize,
+    ) -> Option<Box<BundledLine>> {
+        let line = self.bundle.as_ref()?.line(index)?;
+        let (mid, mid_extension) = (line.mid.clone(), line.mid_extension);
+        Some(Box::new(BundledLine { on: main?, mid, mid_extension }))
+    }
+
+    pub(in crate::media) fn bundle(&self) -> Option<&RoomBundle> {
+        self.bundle.as_ref()
     }
 }
 
