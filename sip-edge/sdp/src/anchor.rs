@@ -12,7 +12,6 @@ use crate::description::SessionDescription;
 use crate::direction::Direction;
 use crate::error::SdpError;
 use crate::extended_reports;
-use crate::floor::Said;
 use crate::leg_crypto::{LegCrypto, Protection};
 use crate::lines::{FurtherLine, LineStates, may_answer};
 use crate::profile::Encryption;
