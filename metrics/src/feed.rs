@@ -12,7 +12,7 @@ use model::{
     RecordedCall, RecordedMetadata, ReportKind, RtcpCopy, SipObservation, TransactionId,
     VoiceConnectorId,
 };
-use outbox::{FileSender, Record};
+use outbox::{FileSender, Record, Rest};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,6 +57,7 @@ pub struct KeptRecording {
 pub struct ObservationSender {
     queue: Sender<Job>,
     page: Arc<Page>,
+    rest: Rest,
     recorder: Thread,
 }
 
@@ -114,11 +115,12 @@ pub fn spawn(
     };
     let copies = view.lock().config.hep.as_ref().map(CopySender::new).transpose()?;
     let refusals = RefusalLog::new(view.lock().config.privacy.log.clone());
-    let worker = Worker { view: view.clone(), sink, copies, refusals };
+    let rest = Rest::default();
+    let worker = Worker { view: view.clone(), sink, copies, refusals, rest: rest.clone() };
     let thread =
         thread::Builder::new().name("recorder".into()).spawn(move || worker.run(&receiver))?;
     let sender =
-        ObservationSender { queue: queue.clone(), page, recorder: thread.thread().clone() };
+        ObservationSender { queue: queue.clone(), page, rest, recorder: thread.thread().clone() };
     Ok((sender, RecorderHandle { view, queue, thread: Some(thread) }))
 }
 
@@ -141,8 +143,9 @@ impl ObservationSender {
         }
         match self.queue.try_send(Job::Observe(observation)) {
             // The recorder looks by itself after a pause. Waking it for every observation would cost
-            // the call path a system call each; only a queue that fills quickly is worth one.
-            Ok(()) if queued > quarter => self.recorder.unpark(),
+            // the call path a system call each; only a queue that fills quickly is worth one, and the
+            // first one after a while.
+            Ok(()) if queued > quarter || self.rest.is_to_be_woken() => self.recorder.unpark(),
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.page.dropped(what),
         }
@@ -251,8 +254,8 @@ enum Job {
 
 /// Longest pause between two looks at what is due.
 const TICK: Duration = Duration::from_millis(100);
-/// Pause of the thread when its queue is empty; while nothing comes at all each is twice the one before, up to
-/// [`TICK`]. What is shown is at most as old.
+/// Pause of the thread when its queue is empty; what is shown is at most this old. After one in which nothing
+/// came it rests until the next observation, or until something is due.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Observations taken in before the lock is given up for readers.
 const BATCH: usize = 256;
@@ -262,12 +265,13 @@ struct Worker<S> {
     sink: S,
     copies: Option<CopySender>,
     refusals: RefusalLog,
+    rest: Rest,
 }
 
 impl<S: RecordSink> Worker<S> {
     fn run(mut self, queue: &Receiver<Job>) {
         let mut due = (self.view.clock)();
-        let mut pause = PAUSE;
+        let mut has_paused = false;
         loop {
             let refusals = &mut self.refusals;
             let mut recorder = self.view.lock();
@@ -275,7 +279,7 @@ impl<S: RecordSink> Worker<S> {
             for _ in 0..BATCH {
                 match queue.try_recv() {
                     Ok(Job::Observe(observation)) => {
-                        pause = PAUSE;
+                        has_paused = false;
                         log(refusals, &observation);
                         observe(&mut recorder, observation);
                     }
@@ -301,8 +305,11 @@ impl<S: RecordSink> Worker<S> {
             self.write(&mut recorder);
             drop(recorder);
             if is_empty {
-                thread::park_timeout(pause);
-                pause = TICK.min(pause * 2);
+                match has_paused {
+                    false => thread::park_timeout(PAUSE),
+                    true => self.rest.rest(TICK, || !queue.is_empty()),
+                }
+                has_paused = true;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The writer thread and the bounded queue in front of it.
 
 use crate::files::Files;
+use crate::rest::Rest;
 use crate::{Record, RecordKind, Rotation};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use std::fmt;
@@ -44,7 +45,7 @@ impl FileSinkConfig {
 
 /// Writes records into files, on a thread of its own.
 ///
-/// The thread looks at its queue 20 times a second and hands all that waits to the operating
+/// The thread looks at its queue 20 times a second while records come, and hands all that waits to the operating
 /// system in one batch. Nothing is synced to the device: a crash of the process loses at most a
 /// batch, a power failure what the kernel had not written.
 ///
@@ -62,6 +63,7 @@ pub struct FileSink {
 pub struct FileSender {
     queue: Sender<Job>,
     counters: Arc<Counters>,
+    rest: Rest,
     writer: Thread,
 }
 
@@ -100,10 +102,12 @@ impl FileSink {
         crate::files::make_directories(&config.root)?;
         let (sender, receiver) = bounded(config.queue_records.max(1));
         let counters = Arc::new(Counters::default());
-        let writer = Writer::new(config, Arc::clone(&counters));
+        let rest = Rest::default();
+        let writer = Writer::new(config, Arc::clone(&counters), rest.clone());
         let thread =
             thread::Builder::new().name("file-sink".into()).spawn(move || writer.run(&receiver))?;
-        let sender = FileSender { queue: sender, counters, writer: thread.thread().clone() };
+        let writer = thread.thread().clone();
+        let sender = FileSender { queue: sender, counters, rest, writer };
         Ok(FileSink { sender, writer: Some(thread) })
     }
 
@@ -156,8 +160,10 @@ impl FileSender {
         let reason = match self.queue.try_send(Job::Write(record)) {
             Ok(()) => {
                 // The writer looks by itself after a pause; a system call to wake it for every
-                // record would cost more than the record. A queue that fills quickly is worth one.
-                if self.queue.len() > self.queue.capacity().unwrap_or(usize::MAX) / 4 {
+                // record would cost more than the record. A queue that fills quickly is worth one, and
+                // the first record after a while.
+                let is_filling = self.queue.len() > self.queue.capacity().unwrap_or(usize::MAX) / 4;
+                if is_filling || self.rest.is_to_be_woken() {
                     self.writer.unpark();
                 }
                 return Ok(());
@@ -186,6 +192,9 @@ impl FileSender {
     /// Asks for a file to be put aside, when the queue has room: who asks, asks again.
     pub(crate) fn put_aside(&self, path: PathBuf) {
         let _ = self.queue.try_send(Job::PutAside(path));
+        if self.rest.is_to_be_woken() {
+            self.writer.unpark();
+        }
     }
 
     /// What the sink did so far.
@@ -217,9 +226,8 @@ impl std::error::Error for NotAccepted {}
 
 /// Pause of the writer when its queue is empty.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The longest: each that finds nothing again is twice the one before, for a node where nothing is to be
-/// written is not to be woken twenty times a second.
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long it rests when nothing came in such a pause, unless something comes.
+const REST: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 enum Job {
@@ -241,30 +249,30 @@ struct Counters {
 struct Writer {
     files: Files,
     counters: Arc<Counters>,
+    rest: Rest,
     flush_records: usize,
     unflushed: usize,
     failing: bool,
 }
 
 impl Writer {
-    fn new(config: FileSinkConfig, counters: Arc<Counters>) -> Self {
+    fn new(config: FileSinkConfig, counters: Arc<Counters>, rest: Rest) -> Self {
         Writer {
             flush_records: config.flush_records.max(1),
             files: Files::new(config.root, config.open_files, config.buffer_bytes)
                 .rotated(config.rotation),
             counters,
+            rest,
             unflushed: 0,
             failing: false,
         }
     }
 
     fn run(mut self, queue: &Receiver<Job>) {
-        let mut pause = PAUSE;
+        let mut has_paused = false;
         loop {
             let job = queue.try_recv();
-            if job.is_ok() {
-                pause = PAUSE;
-            }
+            has_paused &= job.is_err();
             match job {
                 Ok(Job::Write(record)) => self.write(&record),
                 Ok(Job::Flush(done)) => {
@@ -274,8 +282,11 @@ impl Writer {
                 Ok(Job::PutAside(path)) => self.files.put_aside(&path),
                 Err(TryRecvError::Empty) => {
                     self.flush();
-                    thread::park_timeout(pause);
-                    pause = LONGEST_PAUSE.min(pause * 2);
+                    match has_paused {
+                        false => thread::park_timeout(PAUSE),
+                        true => self.rest.rest(REST, || !queue.is_empty()),
+                    }
+                    has_paused = true;
                 }
                 Ok(Job::Close) | Err(TryRecvError::Disconnected) => return self.flush(),
             }

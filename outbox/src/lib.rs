@@ -35,6 +35,7 @@ mod outbox;
 mod queue;
 mod record;
 mod refused;
+mod rest;
 mod retention;
 mod rotation;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use intake::{NotTaken, OutboxSender};
 pub use outbox::{Outbox, OutboxConfig, OutboxView};
 pub use queue::Fsync;
 pub use record::{InvalidPath, Record, RecordKind, RecordPath};
+pub use rest::Rest;
 pub use retention::{Lines, Retention, RetentionConfig, RetentionCounters, WholeFiles};
 pub use rotation::{PutAside, Rotation};
 pub use statistics::{DeliveryError, OutboxStatistics};

@@ -31,7 +31,12 @@ fn call() -> Observation {
 fn sip_messages_are_shed_first_and_calls_only_when_the_queue_is_full() {
     let (queue, receiver) = bounded(8);
     let page = Arc::clone(recorder().page());
-    let sender = ObservationSender { queue, page: Arc::clone(&page), recorder: thread::current() };
+    let sender = ObservationSender {
+        queue,
+        page: Arc::clone(&page),
+        rest: Rest::default(),
+        recorder: thread::current(),
+    };
     for _ in 0..10 {
         sender.send(sip());
     }

@@ -175,7 +175,7 @@ fn open_files_are_bounded_and_closed_ones_are_continued() {
 fn a_full_queue_drops_the_newest_and_counts_it() {
     let counters = Arc::new(Counters::default());
     let (queue, receiver) = bounded(2);
-    let sender = FileSender { queue, counters, writer: thread::current() };
+    let sender = FileSender { queue, counters, rest: Rest::default(), writer: thread::current() };
     assert_eq!(sender.send(line("a", "1")), Ok(()));
     assert_eq!(sender.send(line("a", "2")), Ok(()));
     assert_eq!(sender.send(line("a", "3")), Err(NotAccepted::QueueFull));
