@@ -19,17 +19,39 @@ const SOURCES: usize = 16;
 #[derive(Clone, Default, Debug)]
 pub struct Bundle {
     lines: [Option<Line>; BUNDLED_LINES],
-    /// With the line's place.
-    sources: [Option<(u32, u8)>; SOURCES],
+    sources: [Option<Source>; SOURCES],
     /// The place of the source that is forgotten next.
     oldest: usize,
+}
+
+/// A source that was heard.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    ssrc: u32,
+    of: Heard,
+}
+
+/// Of which line a source was heard last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Heard {
+    /// The one at this place.
+    Line(u8),
+    /// One that has ended, with this mid. What still comes of it is nobody's: a line of the same payload type may
+    /// go on, and who was heard once says no mid any more.
+    Ended(Mid),
+}
+
+/// A mid, of [`LONGEST_MID`] octets at most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Mid {
+    octets: [u8; LONGEST_MID],
+    len: usize,
 }
 
 /// How packets of a line are known.
 #[derive(Clone, Debug)]
 struct Line {
-    mid: [u8; LONGEST_MID],
-    mid_octets: usize,
+    mid: Mid,
     mid_extension: Option<u8>,
     /// A bit for each payload type.
     payload_types: u128,
@@ -55,22 +77,40 @@ pub enum BundleRoute {
 
 impl Bundle {
     /// From now on a line is known so at a place, below [`BUNDLED_LINES`]. Sources that were heard of it stay
-    /// where it has the same mid.
+    /// where it has the same mid, and are its own again where it had ended.
     pub fn set(&mut self, place: usize, line: &BundledLine, formats: &[CodecMapping]) {
         let line = Line::new(line, formats);
         let Some(slot) = self.lines.get_mut(place) else { return };
-        let is_other = slot.as_ref().is_some_and(|before| before.mid() != line.mid());
-        *slot = Some(line);
-        if is_other {
-            self.forget_sources(place);
+        if slot.as_ref().is_some_and(|before| before.mid == line.mid) {
+            *slot = Some(line);
+            return;
+        }
+        self.remove(place);
+        self.revive(place, &line);
+        if let Some(slot) = self.lines.get_mut(place) {
+            *slot = Some(line);
         }
     }
 
     /// No line is at a place any more.
     pub fn remove(&mut self, place: usize) {
-        if let Some(slot) = self.lines.get_mut(place) {
-            *slot = None;
-            self.forget_sources(place);
+        let Some(line) = self.lines.get_mut(place).and_then(Option::take) else { return };
+        for source in self.sources.iter_mut().flatten() {
+            if source.of.place() == Some(place) {
+                source.of = Heard::Ended(line.mid);
+            }
+        }
+    }
+
+    /// A line begins at a place. Of a line whose packets say no mid any ended source may be.
+    fn revive(&mut self, place: usize, line: &Line) {
+        for slot in &mut self.sources {
+            let Some(Source { ssrc, of: Heard::Ended(mid) }) = *slot else { continue };
+            if mid == line.mid {
+                *slot = Some(Source { ssrc, of: Heard::line(place) });
+            } else if line.mid_extension.is_none() {
+                *slot = None;
+            }
         }
     }
 
@@ -94,7 +134,7 @@ impl Bundle {
             let mut says = false;
             for (place, line) in self.present() {
                 let said = line.mid_extension.and_then(|id| extension.element(id));
-                if said == Some(line.mid()) {
+                if said == Some(line.mid.octets()) {
                     return Some(place);
                 }
                 says |= said.is_some();
@@ -103,13 +143,10 @@ impl Bundle {
                 return None;
             }
         }
-        self.known(head.ssrc).or_else(|| self.only(head.payload_type))
-    }
-
-    /// The line that a source was heard of.
-    fn known(&self, ssrc: u32) -> Option<usize> {
-        let mut sources = self.sources.iter().flatten();
-        sources.find(|(known, _)| *known == ssrc).map(|(_, place)| usize::from(*place))
+        match self.sources.iter().flatten().find(|source| source.ssrc == head.ssrc) {
+            Some(source) => source.of.place(),
+            None => self.only(head.payload_type),
+        }
     }
 
     /// The only line with a payload type.
@@ -126,44 +163,58 @@ impl Bundle {
     /// A packet of a source has been taken by the line at a place.
     #[inline]
     pub fn learn(&mut self, ssrc: u32, place: usize) {
-        let Ok(place) = u8::try_from(place) else { return };
-        let known = |source: &Option<(u32, u8)>| source.is_some_and(|(known, _)| known == ssrc);
-        if let Some(source) = self.sources.iter_mut().find(|source| known(source)) {
-            *source = Some((ssrc, place));
+        let of = Heard::line(place);
+        if let Some(source) = self.sources.iter_mut().flatten().find(|source| source.ssrc == ssrc) {
+            source.of = of;
             return;
         }
         let free = self.sources.iter().position(Option::is_none);
         let at = free.unwrap_or(self.oldest);
         if let Some(source) = self.sources.get_mut(at) {
-            *source = Some((ssrc, place));
+            *source = Some(Source { ssrc, of });
         }
         if free.is_none() {
             self.oldest = (self.oldest + 1) % SOURCES;
         }
     }
+}
 
-    fn forget_sources(&mut self, place: usize) {
-        for source in &mut self.sources {
-            source.take_if(|(_, of)| usize::from(*of) == place);
+impl Heard {
+    /// Places are few.
+    fn line(place: usize) -> Self {
+        Heard::Line(place.min(usize::from(u8::MAX)) as u8)
+    }
+
+    /// The line's place, if it is there.
+    fn place(self) -> Option<usize> {
+        match self {
+            Heard::Line(place) => Some(place.into()),
+            Heard::Ended(_) => None,
         }
     }
 }
 
-impl Line {
-    /// Of a mid that is longer than any may be, the beginning: it is no packet's.
-    fn new(line: &BundledLine, formats: &[CodecMapping]) -> Self {
-        let mut mid = [0; LONGEST_MID];
-        let mid_octets = line.mid.len().min(LONGEST_MID);
-        for (to, from) in mid.iter_mut().zip(line.mid.bytes()) {
+impl Mid {
+    /// Of one that is longer than any may be, the beginning: it is no packet's.
+    fn new(mid: &str) -> Self {
+        let mut octets = [0; LONGEST_MID];
+        for (to, from) in octets.iter_mut().zip(mid.bytes()) {
             *to = from;
         }
-        let numbers = formats.iter().filter_map(|one| 1_u128.checked_shl(one.payload_type.into()));
-        let payload_types = numbers.fold(0, |all, bit| all | bit);
-        Line { mid, mid_octets, mid_extension: line.mid_extension, payload_types }
+        Mid { octets, len: mid.len().min(LONGEST_MID) }
     }
 
-    fn mid(&self) -> &[u8] {
-        self.mid.get(..self.mid_octets).unwrap_or_default()
+    fn octets(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Line {
+    fn new(line: &BundledLine, formats: &[CodecMapping]) -> Self {
+        let numbers = formats.iter().filter_map(|one| 1_u128.checked_shl(one.payload_type.into()));
+        let payload_types = numbers.fold(0, |all, bit| all | bit);
+        let (mid, mid_extension) = (Mid::new(&line.mid), line.mid_extension);
+        Line { mid, mid_extension, payload_types }
     }
 
     fn has(&self, payload_type: u8) -> bool {

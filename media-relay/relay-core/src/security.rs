@@ -109,8 +109,7 @@ impl StreamSecurity {
             let (receive, send) = (contexts.receive.copy(), contexts.send.copy());
             return Some(LegContexts { receive, send });
         }
-        let arrived = leg.arrived.as_ref()?;
-        Some(LegContexts { receive: arrived.receive.copy(), send: arrived.send.copy() })
+        leg.arrived.as_deref().map(LegContexts::copy)
     }
 
     /// Takes what another stream remembers of the leg. Where its key is in force already, what was
@@ -226,6 +225,22 @@ impl LegSecurity {
 }
 
 impl LegContexts {
+    /// The same once more, for another stream.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        LegContexts { receive: self.receive.copy(), send: self.send.copy() }
+    }
+
+    /// Learns the sources that `earlier` knows under the same keys and this does not, 256 each at most.
+    pub fn learn(&mut self, earlier: &Self) {
+        if self.receive.key() == earlier.receive.key() {
+            self.receive.learn(&earlier.receive);
+        }
+        if self.send.key() == earlier.send.key() {
+            self.send.learn(&earlier.send);
+        }
+    }
+
     /// The contexts under the leg's first keys at another address. The peer's key may be the one
     /// that it had; ours is a new one, and its roll-over counters begin at 0 (RFC 4568 section
     /// 7.1.4), unless it is the same against that rule: then no keystream is used twice.

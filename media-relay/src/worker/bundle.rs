@@ -8,7 +8,7 @@ use super::{Heard, Worker};
 use crate::batch::Batch;
 use model::{BundledLine, Instant, LegPlan, LegSide, MediaId};
 use relay_core::{
-    BUNDLED_LINES, Bundle, BundleRoute, Decision, DropReason, MediaSocket, RtpSession,
+    BUNDLED_LINES, Bundle, BundleRoute, Decision, DropReason, LegContexts, MediaSocket, RtpSession,
 };
 use std::net::SocketAddr;
 
@@ -25,6 +25,9 @@ pub(super) struct SharedTransport {
     streams: [Option<Sharing>; BUNDLED_LINES],
     /// A compound, for the next line.
     compound: Box<[u8; LONGEST_COMPOUND]>,
+    /// What SRTP remembers of those that have ended, for who comes after them: the keys stay the same, and
+    /// neither may a packet be taken again nor one of ours be encrypted as another was.
+    ended: Option<Box<LegContexts>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,7 @@ impl Default for SharedTransport {
             lines: Bundle::default(),
             streams: [None; BUNDLED_LINES],
             compound: Box::new([0; LONGEST_COMPOUND]),
+            ended: None,
         }
     }
 }
@@ -47,6 +51,10 @@ impl Default for SharedTransport {
 impl SharedTransport {
     fn key(&self, place: usize) -> Option<StreamKey> {
         self.streams.get(place).copied().flatten().map(|sharing| sharing.key)
+    }
+
+    fn has(&self, key: StreamKey) -> bool {
+        self.streams.iter().flatten().any(|sharing| sharing.key == key)
     }
 
     /// The place of a stream, a new one where it has none; `None` where there is none left.
@@ -81,6 +89,7 @@ impl Worker {
         }
         let Some(stream) = self.streams.get_mut(owner) else { return };
         let shared = stream.shared.get_or_insert_default();
+        let is_new = !is_own && !shared.has(key);
         let Some(place) = shared.place(key, is_own) else {
             self.parts.counters.socket_failures.add(1);
             return;
@@ -88,6 +97,12 @@ impl Worker {
         shared.lines.set(place, line, &leg.codecs);
         // A new plan may be of another handshake.
         shared.forget_keys();
+        let ended = shared.ended.as_deref().filter(|_| is_new).map(LegContexts::copy);
+        if let Some(ended) = ended
+            && let Some(stream) = self.streams.get_mut(key)
+        {
+            stream.session.adopt_contexts(LEG, ended);
+        }
         self.tell_transport(owner);
         self.part_sources(owner);
     }
@@ -139,16 +154,6 @@ impl Worker {
         self.put_back(owner, shared);
     }
 
-    /// The handshake of a transport has given other keys, or is another one: those that share it have none until
-    /// they are told.
-    pub(super) fn renew_shared_keys(&mut self, owner: StreamKey) {
-        if let Some(stream) = self.streams.get_mut(owner)
-            && let Some(shared) = stream.shared.as_deref_mut()
-        {
-            shared.forget_keys();
-        }
-    }
-
     /// A stream has another source from now on: no other that shares its transport may have that too.
     pub(super) fn part_sources_of(&mut self, key: StreamKey) {
         let owner = self.streams.get_mut(key).map(|stream| stream.shares.unwrap_or(key));
@@ -175,14 +180,26 @@ impl Worker {
         self.put_back(owner, shared);
     }
 
-    /// A stream that shares a transport ends.
-    pub(super) fn leave_transport(&mut self, key: StreamKey, owner: StreamKey) {
+    /// A stream that shares a transport has ended; `contexts` is what SRTP remembers of it.
+    pub(super) fn leave_transport(
+        &mut self,
+        key: StreamKey,
+        owner: StreamKey,
+        contexts: Option<LegContexts>,
+    ) {
         let Some(stream) = self.streams.get_mut(owner) else { return };
         let Some(shared) = stream.shared.as_deref_mut() else { return };
         let is_it = |sharing: &Option<Sharing>| sharing.is_some_and(|sharing| sharing.key == key);
         if let Some(place) = shared.streams.iter().position(is_it) {
             shared.streams[place] = None;
             shared.lines.remove(place);
+        }
+        if let Some(mut contexts) = contexts {
+            // Of a source that both know, who has ended last knows more.
+            if let Some(earlier) = shared.ended.take() {
+                contexts.learn(&earlier);
+            }
+            shared.ended = Some(Box::new(contexts));
         }
     }
 
@@ -215,7 +232,7 @@ impl Worker {
             let given = Given { socket: socket.media(), source, arrival };
             match shared.lines.route(buffer.get(..len).unwrap_or_default()) {
                 BundleRoute::Transport => {
-                    has_control |= self.give_transport(owner, given, buffer, len);
+                    has_control |= self.give_transport(owner, &mut shared, given, buffer, len);
                 }
                 BundleRoute::Line { place, ssrc } => {
                     let key = shared.key(place);
@@ -253,10 +270,11 @@ impl Worker {
     }
 
     /// Gives a datagram that is no media to the stream with the transport; whether it was a check or a part of a
-    /// handshake.
+    /// handshake. Where that has given keys, those that share it have none until they are told.
     fn give_transport(
         &mut self,
         owner: StreamKey,
+        shared: &mut SharedTransport,
         given: Given,
         buffer: &mut [u8],
         len: usize,
@@ -270,7 +288,7 @@ impl Worker {
             Decision::Check => stream.take_check(LEG, given.source, datagram, around),
             Decision::Handshake => {
                 if stream.take_handshake(LEG, given.source, datagram, around) {
-                    self.renew_shared_keys(owner);
+                    shared.forget_keys();
                 }
             }
             Decision::Drop(reason) => {

@@ -123,8 +123,12 @@ impl Worker {
         let identity = self.parts.config.dtls.as_deref();
         stream.plan_handshakes(&plan, identity, Surroundings { clock, counters, now });
         let first = !std::mem::replace(&mut stream.watched, true);
-        if let Some(bundled) = &plan.bundled {
-            self.share_transport(id, bundled, &plan.legs[LegSide::A.index()]);
+        match &plan.bundled {
+            Some(bundled) => {
+                self.share_transport(id, bundled, &plan.legs[LegSide::A.index()]);
+            }
+            // What comes is its own again, whatever mids and payload types it had among others.
+            None => stream.shared = None,
         }
         let Some(stream) = self.streams.find(id) else { return };
         let silences =
@@ -167,15 +171,15 @@ impl Worker {
         stream.count_pictures(&self.parts.counters);
         if let Some(key) = key {
             self.forget_seat(key);
-            if let Some(owner) = stream.shares {
-                self.leave_transport(key, owner);
-            }
         }
         if let Some(lane) = &mut self.lane {
             stream.release_fast_path(lane, &self.parts.counters, now);
         }
         let buffers = (&mut self.report, &mut self.copies);
         stream.send_goodbyes(self.parts.clock, &self.parts.counters, buffers, now);
+        if let (Some(key), Some(owner)) = (key, stream.shares) {
+            self.leave_transport(key, owner, stream.session.copy_contexts(LegSide::A));
+        }
         let reports = stream.session.poll_report(now, ReportKind::Final);
         for leg in stream.sockets {
             self.close_leg(leg, now);

@@ -57,8 +57,18 @@ fn nobody(endpoint: &Endpoint) -> LegPlan {
 fn apply(rig: &Rig, id: u64, mid: &str, payload_type: u8, endpoint: &Endpoint) {
     let mid_extension = Some(MID_NUMBER);
     let line = BundledLine { on: MediaId(SOUND), mid: mid.into(), mid_extension };
+    apply_with(rig, id, Some(Box::new(line)), payload_type, endpoint);
+}
+
+fn apply_with(
+    rig: &Rig,
+    id: u64,
+    bundled: Option<Box<BundledLine>>,
+    payload_type: u8,
+    endpoint: &Endpoint,
+) {
     let legs = [leg(endpoint, payload_type), nobody(endpoint)];
-    let plan = MediaPlan { bundled: Some(Box::new(line)), ..MediaPlan::rtp(legs) };
+    let plan = MediaPlan { bundled, ..MediaPlan::rtp(legs) };
     rig.relay.command(MediaCommand::Apply { id: MediaId(id), plan: plan.into() }).unwrap();
 }
 
@@ -81,7 +91,8 @@ impl Browser {
         }
     }
 
-    fn send(&mut self, payload_type: u8, ssrc: u32, sequence: u16, mid: Option<&str>) {
+    /// Sends a packet; what went over the wire.
+    fn send(&mut self, payload_type: u8, ssrc: u32, sequence: u16, mid: Option<&str>) -> Vec<u8> {
         let header = RtpHeader { payload_type, ssrc, sequence, ..RtpHeader::default() };
         let mut packet = header.to_bytes().to_vec();
         if let Some(mid) = mid {
@@ -94,7 +105,9 @@ impl Browser {
         let len = packet.len();
         packet.resize(len + LONGEST_GROWTH, 0);
         let len = self.sends.protect_rtp(&mut packet, len).unwrap();
-        self.endpoint.rtp.send_to(&packet[..len], self.to).unwrap();
+        packet.truncate(len);
+        self.endpoint.rtp.send_to(&packet, self.to).unwrap();
+        packet
     }
 
     fn report(&mut self, compound: &[u8]) {
@@ -219,6 +232,54 @@ fn each_line_gets_what_is_its_own_and_all_is_sent_from_one_port() {
     rig.release(SOUND);
     rig.release(CAMERA);
     rig.until(|statistics| statistics.streams == 0 && statistics.connected_legs == 0);
+}
+
+#[test]
+fn a_line_that_is_taken_up_again_takes_no_packet_again() {
+    const SLIDES_AGAIN: u64 = 4;
+    let (sender, seats) = sync_channel(8);
+    let rig = Rig::new("127.0.0.1", 21_400..=21_419, |config| config.conferences = Some(sender));
+    let to = rig.allocate(SOUND).unwrap()[0].rtp;
+    let mut browser = Browser::new(&rig, to);
+    apply(&rig, SOUND, "0", 111, &browser.endpoint);
+    let begin = |id, browser: &Browser| {
+        allocate_video(&rig, id);
+        apply(&rig, id, "2", PICTURES, &browser.endpoint);
+        let mut place = seat(id, false);
+        place.payload_type = PICTURES;
+        assert_eq!(sit(&rig, id, place), Ok(()));
+        picture(&seats)
+    };
+    let mut slides = begin(SLIDES, &browser);
+    let first = browser.send(PICTURES, 20, 1, Some("2"));
+    assert_eq!(taken(&mut slides, &rig), (20, 1));
+    rig.release(SLIDES);
+    browser.send(PICTURES, 20, 2, None);
+    nobodys(&rig, 1);
+    let mut slides = begin(SLIDES_AGAIN, &browser);
+    browser.endpoint.rtp.send_to(&first, to).unwrap();
+    rig.until(|statistics| statistics.dropped(DropReason::SrtpReplayed) == 1);
+    // Its source is its own again, and goes on.
+    browser.send(PICTURES, 20, 3, None);
+    assert_eq!(taken(&mut slides, &rig), (20, 3));
+}
+
+#[test]
+fn sound_that_has_left_a_bundle_is_heard_under_whatever_number() {
+    let rig = Rig::new("127.0.0.1", 21_420..=21_429, |_| {});
+    let to = rig.allocate(SOUND).unwrap()[0].rtp;
+    let mut browser = Browser::new(&rig, to);
+    apply(&rig, SOUND, "0", 111, &browser.endpoint);
+    browser.send(9, 30, 1, None);
+    nobodys(&rig, 1);
+    apply_with(&rig, SOUND, None, 9, &browser.endpoint);
+    // Asked once more it answers, after all that it was told before.
+    assert_eq!(rig.allocate(SOUND).unwrap()[0].rtp, to);
+    // It goes on to nobody: that is whom the plan has there.
+    browser.send(9, 30, 2, None);
+    rig.until(|statistics| statistics.dropped(DropReason::NoDestination) == 1);
+    browser.send(9, 30, 3, Some("7"));
+    rig.until(|statistics| statistics.dropped(DropReason::NoDestination) == 2);
 }
 
 #[test]

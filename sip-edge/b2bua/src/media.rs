@@ -93,6 +93,8 @@ pub(crate) struct CallMedia {
 pub(crate) struct Undo {
     leg: LegSide,
     origin: OriginState,
+    floor: Option<FloorLine>,
+    was_offered: bool,
 }
 
 impl CallMedia {
@@ -402,16 +404,6 @@ impl CallMedia {
     /// A leg is back on the ports that it never knew to have left: what the relay has is still true.
     pub(crate) fn put_back(&mut self, leg: LegSide, kept: LegMedia) {
         self.legs[leg.index()] = kept;
-    }
-
-    /// What a rejected offer to `leg` must put back.
-    pub(crate) fn before_offer(&self, leg: LegSide) -> Undo {
-        let media = &self.legs[leg.index()];
-        Undo { leg, origin: media.origin.clone() }
-    }
-
-    pub(crate) fn undo(&mut self, undo: Undo) {
-        self.legs[undo.leg.index()].origin = undo.origin;
     }
 
     /// Notes what `leg` described, once it is agreed (an answer, or an offer that was answered).

@@ -156,6 +156,11 @@ fn a_line_with_a_transport_of_its_own_shares_none() {
     assert_eq!(places(&bundle_of(picture("1", 0, &own))), [0]);
     assert_eq!(places(&bundle_of(picture("1", 9, &own))), [0, 1]);
     assert_eq!(places(&bundle_of(picture("1", 40_000, &own))), [0, 1]);
+    // Its RTCP would go elsewhere, though it is reached as the others are.
+    let unmultiplexed = TRANSPORT.replace("a=rtcp-mux\r\n", "");
+    for port in [9, 40_000] {
+        assert_eq!(places(&bundle_of(picture("1", port, &unmultiplexed))), [0], "{port}");
+    }
 }
 
 #[test]

@@ -115,15 +115,44 @@ fn sources_are_bounded_and_go_with_their_line() {
     assert!(!known(&bundle, 1_000) && known(&bundle, 5_000));
     bundle.remove(SLIDES);
     assert_eq!(
-        place(&bundle, &packet(96, 5_000, None)),
+        place(&bundle, &packet(96, 5_001, None)),
         Some(CAMERA),
         "the only one of this number"
     );
+    assert!(!known(&bundle, 5_000), "though there is but one of this number");
     bundle.remove(CAMERA);
     assert!(!known(&bundle, 5_000));
     bundle.set(BUNDLED_LINES, &line("8", None), &formats(&[96]));
     bundle.remove(BUNDLED_LINES);
     assert!(!known(&bundle, 5_000), "there is no such place");
+}
+
+#[test]
+fn what_comes_late_of_a_line_that_has_ended_is_nobodys() {
+    let mut bundle = bundle();
+    bundle.learn(8, CAMERA);
+    bundle.learn(9, SLIDES);
+    bundle.remove(CAMERA);
+    assert_eq!(place(&bundle, &packet(96, 8, None)), None, "not the slides', of the same number");
+    assert_eq!(place(&bundle, &packet(96, 9, None)), Some(SLIDES));
+    // A mid says more; and what is another line's by now is that one's.
+    assert_eq!(place(&bundle, &packet(96, 8, Some((4, "2")))), Some(SLIDES));
+    bundle.learn(8, SLIDES);
+    assert_eq!(place(&bundle, &packet(96, 8, None)), Some(SLIDES));
+    // Another line in its place is not it; the same, in whatever place, has its sources again.
+    bundle.remove(SLIDES);
+    bundle.set(CAMERA, &line("3", Some(4)), &formats(&[96]));
+    for ssrc in [8, 9] {
+        assert_eq!(place(&bundle, &packet(96, ssrc, None)), None, "{ssrc}");
+    }
+    bundle.set(3, &line("2", Some(4)), &formats(&[96]));
+    for ssrc in [8, 9] {
+        assert_eq!(place(&bundle, &packet(96, ssrc, None)), Some(3), "{ssrc}");
+    }
+    // A line that cannot say its mid is known by its payload type, whoever the source was.
+    bundle.remove(3);
+    bundle.set(SLIDES, &line("4", None), &formats(&[97]));
+    assert_eq!(place(&bundle, &packet(97, 8, None)), Some(SLIDES));
 }
 
 #[test]

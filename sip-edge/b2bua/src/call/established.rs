@@ -49,7 +49,9 @@ impl Call {
         let min_se = seconds(context.config.min_se);
         let leg = &mut self.legs[side.index()];
         let cseq = leg.next_cseq();
-        let Some((mut composer, branch, flow)) = leg.request(context, method, cseq) else { return };
+        let Some((mut composer, branch, flow)) = leg.request(context, method, cseq) else {
+            return self.end_own_refresh(false);
+        };
         let (allow, supported) = leg.abilities();
         composer
             .header(HeaderName::Contact, leg.contact())
@@ -68,6 +70,8 @@ impl Call {
         if let Some(client) = context.send(now, flow, &branch, method, bytes) {
             self.legs[side.index()].refreshing = method == Method::Invite;
             self.open_client(context, client, ClientPurpose::Refresh(side));
+        } else {
+            self.end_own_refresh(false);
         }
     }
 
@@ -104,6 +108,9 @@ impl Call {
         }
         if is_invite {
             self.legs[side.index()].refreshing = false;
+            if side == LegSide::A {
+                self.end_own_refresh((200..300).contains(&status));
+            }
         }
         if !self.is_live() {
             return;

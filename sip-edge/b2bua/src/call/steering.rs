@@ -28,7 +28,7 @@ use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::edge::Output;
 use crate::leg::ALLOW;
-use crate::media::{BodyFault, Habits, description_in};
+use crate::media::{BodyFault, Habits, Undo, description_in};
 use bridge::Bridging;
 pub(crate) use bridge::check_outbound;
 use directory::ApplicationTarget;
@@ -72,6 +72,8 @@ pub(super) struct Steering {
     own_offer: bool,
     /// The lines of leg A, in a room, are those of our offer.
     has_own_lines: bool,
+    /// What stands again where our offer that refreshes the session is refused.
+    own_refresh: Option<Undo>,
     /// What the application has each leg hear.
     plays: [Option<Play>; 2],
     /// What the meeting that an application has sent the near leg into has it hear, while it hears nothing
@@ -119,6 +121,7 @@ impl Steering {
             has_ordered: false,
             own_offer: false,
             has_own_lines: false,
+            own_refresh: None,
             plays: [None, None],
             said_by_room: None,
             muted: [false; 2],

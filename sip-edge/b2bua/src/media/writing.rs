@@ -1,7 +1,7 @@
 //! What a leg is described: offers and answers made from what the other leg sent.
 
 use super::body::seen_under;
-use super::{BodyFault, CallMedia};
+use super::{BodyFault, CallMedia, Undo};
 use crate::dtmf;
 use crate::masking;
 use model::{FloorPeer, LegSide};
@@ -33,6 +33,18 @@ impl CallMedia {
             (true, Encryption::Required | Encryption::Dtls) => Err(BodyFault::Plain),
             (true, _) => Err(BodyFault::NotAcceptable),
         }
+    }
+
+    /// What a rejected offer to `leg` must put back.
+    pub(crate) fn before_offer(&self, leg: LegSide) -> Undo {
+        let media = &self.legs[leg.index()];
+        let (origin, floor) = (media.origin.clone(), media.floor.clone());
+        Undo { leg, origin, floor, was_offered: media.was_offered }
+    }
+
+    pub(crate) fn undo(&mut self, undo: Undo) {
+        let leg = &mut self.legs[undo.leg.index()];
+        (leg.origin, leg.floor, leg.was_offered) = (undo.origin, undo.floor, undo.was_offered);
     }
 
     /// Writes towards `target` what the other leg offered. `random` gives new keys.

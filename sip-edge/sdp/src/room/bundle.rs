@@ -121,7 +121,7 @@ impl SessionDescription {
         let Some(sound) = sound else { return self.clone() };
         for line in bundle.lines.iter().skip(1) {
             let Some(media) = inner.medias.get_mut(line.index) else { continue };
-            if media.port != 0 && said(media, "ice-ufrag").next().is_some() {
+            if repeats_transport(media) {
                 continue;
             }
             media.port = sound.port;
@@ -157,14 +157,24 @@ struct Transport<'a> {
 }
 
 impl Transport<'_> {
-    /// Whether a line names no transport but this one.
+    /// Whether a line names no transport but this one. One that repeats how it is reached is read as it stands,
+    /// and RTCP of the shared transport is multiplexed (RFC 9143 section 9.3).
     fn is_shared_by(&self, media: &Media) -> bool {
+        let is_multiplexed = media.attributes.iter().any(|one| is_named(one, "rtcp-mux"));
+        if repeats_transport(media) && !is_multiplexed {
+            return false;
+        }
         match media.port {
             0 => media.attributes.iter().any(|attribute| is_named(attribute, "bundle-only")),
             DISCARD => said(media, "candidate").next().is_none(),
             port => port == self.tagged.port || port == self.sound.port,
         }
     }
+}
+
+/// Whether a line says itself how it is reached, though that be the same as others say.
+fn repeats_transport(media: &Media) -> bool {
+    media.port != 0 && said(media, "ice-ufrag").next().is_some()
 }
 
 fn is_named(attribute: &Attribute, name: &str) -> bool {

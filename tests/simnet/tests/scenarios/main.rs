@@ -55,6 +55,7 @@ mod renegotiation;
 mod required_encryption;
 mod room_bundle;
 mod room_own_offers;
+mod room_own_refreshes;
 mod room_pictures;
 mod rooms;
 mod rooms_called;

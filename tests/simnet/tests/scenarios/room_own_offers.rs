@@ -14,19 +14,19 @@ use model::{
 };
 use simnet::{CARRIER, PBX, RelayMode, Ua, World, config, directory};
 use std::net::SocketAddr;
-use std::time::Duration;
 
-const ANSWERED: ApplicationNews = ApplicationNews::Answered(LegSide::A);
-const ONLY_SLIDES: ApplicationNews = ApplicationNews::Pictures { camera: false, slides: true };
+pub(crate) const ANSWERED: ApplicationNews = ApplicationNews::Answered(LegSide::A);
+pub(crate) const ONLY_SLIDES: ApplicationNews =
+    ApplicationNews::Pictures { camera: false, slides: true };
 const NUMBER: &str = "+12065550188";
 
-fn access() -> FloorAccess {
+pub(crate) fn access() -> FloorAccess {
     let address = "198.51.100.9:5070".parse().unwrap();
     FloorAccess { address, conference: 0xfeed_f00d, user: 9 }
 }
 
 /// Who has floor control by [`answering`].
-fn floor() -> ApplicationNews {
+pub(crate) fn floor() -> ApplicationNews {
     let address = SocketAddr::new(LISTED.ip(), 5080);
     ApplicationNews::FloorControl(Some(FloorPeer { transport: FloorTransport::Udp, address }))
 }
@@ -39,7 +39,7 @@ fn called(w: &mut World, device: &mut Ua, access: Option<FloorAccess>) -> (Trans
     answered(w, device, access)
 }
 
-fn answered(
+pub(crate) fn answered(
     w: &mut World,
     device: &mut Ua,
     access: Option<FloorAccess>,
@@ -55,7 +55,7 @@ fn answered(
 }
 
 /// The same in the call; what it is offered.
-fn asks_again(w: &mut World, device: &mut Ua) -> String {
+pub(crate) fn asks_again(w: &mut World, device: &mut Ua) -> String {
     device.request(w, "INVITE", &[], None);
     device.answered();
     body_of(&device.expect(w, "200"))
@@ -63,7 +63,7 @@ fn asks_again(w: &mut World, device: &mut Ua) -> String {
 
 /// An answer of a device that knows what slides are: sound, and whether it takes a camera, slides and
 /// their floor.
-fn answering(version: u32, taken: [bool; 3]) -> String {
+pub(crate) fn answering(version: u32, taken: [bool; 3]) -> String {
     let port = |at: usize, port: u16| if taken[at] { port } else { 0 };
     format!(
         "v=0\r\no=d 1 {version} IN IP4 192.0.2.77\r\ns=-\r\nc=IN IP4 192.0.2.77\r\nt=0 0\r\n\
@@ -313,58 +313,6 @@ fn what_it_offers_itself_later_is_answered() {
     assert_eq!(open(&asks_again(&mut w, &mut device)), [true, true, true, true, false]);
     device.ack(&mut w, Some(&more.replace("m=video 4004", "m=video 0")));
     assert_eq!(news(&mut w), [NO_FLOOR, CAMERA]);
-    leave(w, &mut device);
-}
-
-#[test]
-fn a_refresh_of_ours_says_no_port_that_was_given_back() {
-    let mut w = world();
-    let mut device = plain(&mut w);
-    // It takes no UPDATE, and has us refresh.
-    let timer = [("Supported", "timer"), ("Session-Expires", "120;refresher=uas")];
-    device.invite_with(&mut w, &timer, None);
-    let agreed = [("Session-Expires", "120;refresher=uac"), ("Require", "timer")];
-    let (call, ours) = answered(&mut w, &mut device, Some(access()));
-    device.ack(&mut w, Some(&answering(1, [true, false, false])));
-    assert_eq!((news(&mut w), w.relay.open()), (vec![CAMERA, ANSWERED], 2));
-    sit(&mut w, call, 3, ALL);
-    let ports = |body: &str| -> Vec<String> {
-        let lines = body.lines().filter(|line| line.starts_with("m="));
-        lines.map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
-    };
-    let version = |body: &str| -> u64 {
-        let origin = body.lines().find(|line| line.starts_with("o=")).unwrap();
-        origin.split(' ').nth(2).unwrap().parse().unwrap()
-    };
-    let mut before = ours;
-    for (round, taken) in
-        [[true, false, false], [true, false, false], [false; 3]].iter().enumerate()
-    {
-        w.advance(Duration::from_secs(61));
-        let again = body_of(&device.expect(&mut w, "INVITE"));
-        let mut expected = ports(&before);
-        expected[2..].fill("0".to_owned());
-        assert_eq!(ports(&again), expected, "{again}");
-        // The first one says what has gone, the others nothing new.
-        assert_eq!(version(&again), version(&before) + u64::from(round == 0), "{round}");
-        let answer = answering(2 + round as u32, *taken);
-        device.reply_with(&mut w, 200, &agreed, Some(&answer));
-        device.expect(&mut w, "ACK");
-        before = again;
-    }
-    assert_eq!((news(&mut w), w.relay.open()), (vec![NEITHER], 1), "its answer counts");
-    // What it has of floor control stays.
-    device.request(&mut w, "INVITE", &timer, None);
-    device.answered();
-    device.expect(&mut w, "200");
-    device.ack(&mut w, Some(&answering(9, [false, true, true])));
-    assert_eq!(news(&mut w), [floor(), ONLY_SLIDES]);
-    w.advance(Duration::from_secs(61));
-    let again = body_of(&device.expect(&mut w, "INVITE"));
-    assert_eq!(open(&again), [true, false, true, true], "{again}");
-    device.reply_with(&mut w, 200, &agreed, Some(&answering(9, [false, true, true])));
-    device.expect(&mut w, "ACK");
-    assert_eq!(news(&mut w), []);
     leave(w, &mut device);
 }
 

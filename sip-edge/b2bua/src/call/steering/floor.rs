@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::context::Context;
-use model::{ApplicationNews, FloorAccess, FloorPeer, Instant, LegSide};
+use model::{ApplicationNews, FloorAccess, FloorPeer, FloorTransport, Instant, LegSide};
 use sdp::{FloorLine, SessionDescription};
 
 /// How leg A reaches floor control, and what was agreed.
@@ -51,6 +51,13 @@ impl Call {
     pub(super) fn has_agreed_floor(&self) -> bool {
         let flooring = self.steering.as_ref().and_then(|steering| steering.flooring);
         flooring.is_some_and(|flooring| flooring.told.is_some())
+    }
+
+    /// Whether it has by an offer of its own over TCP, which ours do not have.
+    pub(super) fn has_floor_over_tcp(&self) -> bool {
+        let flooring = self.steering.as_ref().and_then(|steering| steering.flooring);
+        let peer = flooring.and_then(|flooring| flooring.told);
+        peer.is_some_and(|peer| peer.transport == FloorTransport::Tcp)
     }
 
     /// Tells the rooms what an answer of ours has made of floor control.

@@ -100,9 +100,13 @@ impl Call {
     }
 
     /// What a device whose lines are those of our offer is offered once more, where its INVITE offers
-    /// nothing again: all of it, as in a new call (RFC 3261 section 14.2). `None` of other devices.
+    /// nothing again: all of it, as in a new call (RFC 3261 section 14.2). `None` of other devices, and of one
+    /// that has floor control over TCP by now: our offer would put UDP in its place.
     pub(super) fn own_offer_again(&self) -> Option<SessionDescription> {
         self.steering.as_ref().filter(|steering| steering.has_own_lines)?;
+        if self.has_floor_over_tcp() {
+            return None;
+        }
         let told = self.media.last_told(LegSide::A)?;
         // A device may have added lines, which keep their places (RFC 3264 section 8).
         let own = self.own_offer().ok()?;
@@ -110,17 +114,34 @@ impl Call {
     }
 
     /// What refreshes such a device's session: our offer as it stands, without what the device has declined, whose
-    /// ports may be another call's by now. `None` of other devices.
+    /// ports may be another call's by now. `None` of other devices. Followed by [`Call::end_own_refresh`].
     pub(in crate::call) fn own_offer_as_it_stands(
         &mut self,
         context: &mut Context,
     ) -> Option<Vec<u8>> {
         let own = self.own_offer_again()?;
+        let undo = self.media.before_offer(LegSide::A);
+        if let Some(steering) = self.steering.as_mut() {
+            steering.own_refresh = Some(undo);
+        }
         match self.has_agreed_floor() {
             true => self.offer_floor_line(&own),
             false => self.media.set_floor(LegSide::A, None),
         }
-        self.media.write_offer(context.random.as_mut(), LegSide::A, &own).ok()
+        let written = self.media.write_offer(context.random.as_mut(), LegSide::A, &own).ok();
+        if written.is_none() {
+            self.end_own_refresh(false);
+        }
+        written
+    }
+
+    /// An offer that was to refresh the session was answered, or was not: then what the device was told before
+    /// holds (RFC 3264 section 8).
+    pub(in crate::call) fn end_own_refresh(&mut self, is_answered: bool) {
+        let undo = self.steering.as_mut().and_then(|steering| steering.own_refresh.take());
+        if let Some(undo) = undo.filter(|_| !is_answered) {
+            self.media.undo(undo);
+        }
     }
 
     /// Whether what a device in a room was told last is an offer of ours, which is no answer to what it offers
