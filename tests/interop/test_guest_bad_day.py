@@ -48,6 +48,23 @@ peers[0].dispatchEvent(new Event('connectionstatechange'));
 delete peers[0].connectionState;
 """
 
+# As a browser tells that the network is another one: more than once, and while nothing comes through.
+NEWS = """
+window.offers = 0;
+const offer = peers[0].createOffer.bind(peers[0]);
+peers[0].createOffer = (...wishes) => { window.offers += 1; return offer(...wishes); };
+Object.defineProperty(peers[0], 'connectionState', { value: 'disconnected', configurable: true });
+for (let time = 0; time < 3; time += 1) window.dispatchEvent(new Event('online'));
+delete peers[0].connectionState;
+document.getElementById('room').classList.contains('lost')
+"""
+
+# As a microphone is pulled out.
+PULL_OUT = """
+own.tracks.filter((track) => track.kind === 'audio')
+  .forEach((track) => { track.stop(); track.dispatchEvent(new Event('ended')); })
+"""
+
 FRAGMENTS = "JSON.stringify(['local', 'remote'].map((side) => /ice-ufrag:(.*)/.exec(peers[0][`${side}Description`].sdp)[1]))"
 
 MUTED = "document.querySelectorAll('#tiles [aria-label=Muted]').length"
@@ -113,10 +130,21 @@ def test_devices_that_are_refused_or_late_are_told_of_and_closed(stage, tmp_path
     ada.press("#mic")
     says(ada, "#mic", "Mute")
     bob.wait_hears([500])
+    # Another one takes its place; she mutes herself before it is there.
+    ada.browser.tell("own.hold = true")
+    ada.browser.tell(PULL_OUT)
+    ada.wait("own.held.length === 1", "another one is asked for")
+    ada.press("#mic")
+    bob.wait(f"{MUTED} === 1", "she is muted")
+    ada.browser.tell("own.let()")
+    says(ada, "#mic", "Unmute")
+    bob.wait_hears([], [500])
+    ada.press("#mic")
+    says(ada, "#mic", "Mute")
+    bob.wait_hears([500])
     # It is pulled out, and there is no other one.
     ada.browser.tell("own.refused = { audio: 'NotFoundError' }")
-    ada.browser.tell("own.tracks.filter((track) => track.kind === 'audio')"
-                     ".forEach((track) => { track.stop(); track.dispatchEvent(new Event('ended')); })")
+    ada.browser.tell(PULL_OUT)
     says(ada, "#toast", "Your microphone is gone; you only listen now.")
     bob.wait(f"{MUTED} === 1", "she is muted")
     bob.wait_hears([], [500])
@@ -150,7 +178,12 @@ def test_devices_that_are_refused_or_late_are_told_of_and_closed(stage, tmp_path
     ada.press("#mic")
     ada.press("#camera")
     ada.press("#share")
-    ada.wait("own.held.length === 3", "three are asked for")
+    # Where the floor comes late it is hers by another press.
+    floor = "document.getElementById('notice').innerText === 'You may share your screen now.'"
+    ada.wait(f"own.held.length >= 3 || {floor}", "she may share")
+    if ada.browser.tell("own.held.length") < 3:
+        ada.press("#share")
+    ada.wait("own.held.length >= 3", "three are asked for")
     ada.press("#leave")
     says(ada, "#join-message", "You have left the meeting.")
     ada.browser.tell("own.let()")
@@ -189,6 +222,12 @@ def test_guests_come_back_over_another_network_and_when_the_node_does(stage, tmp
     ada.wait(f"{FRAGMENTS} !== {before!r}", "another way is offered")
     ada.wait("peers[0].signalingState === 'stable' && peers[0].connectionState === 'connected'", "and found")
     assert all(old != new for old, new in zip(eval(before), eval(ada.browser.tell(FRAGMENTS)))), "both sides have another name"
+    # Told three times at once: it is the same call, and one further offer.
+    before = ada.browser.tell(FRAGMENTS)
+    assert ada.browser.tell(NEWS) is False, "she is in the same call"
+    ada.wait(f"{FRAGMENTS} !== {before!r}", "another way is offered")
+    ada.wait("peers[0].signalingState === 'stable' && peers[0].connectionState === 'connected'", "and found")
+    assert ada.browser.tell("offers") == 1
     ada.wait_hears([500])
     assert ada.browser.tell("peers.length") == 1
 
@@ -204,12 +243,15 @@ def test_guests_come_back_over_another_network_and_when_the_node_does(stage, tmp
     for guest in (ada, bob):
         says(guest, "#notice", "The connection was lost. Joining again…")
     assert ada.browser.tell("own.live('video')") == 1
+    # Her microphone is pulled out while there is no call; another one is taken when there is.
+    ada.browser.tell(PULL_OUT)
     stage.start_edge()
     for guest in (ada, bob):
         guest.wait(f"!document.getElementById('room').classList.contains('lost') && {MUTED} === 1"
                    " && document.querySelectorAll('#tiles > li').length === 2", "they are back", 60)
     says(bob, "#mic", "Unmute")
     says(ada, "#mic", "Mute")
+    bob.wait_hears([500])
     assert ada.browser.tell("document.querySelectorAll('#texts p').length") == 2
     assert ada.browser.tell("own.live('video')") == 1
     bob.wait(is_seen("#picture"), "her picture")

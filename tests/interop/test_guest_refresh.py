@@ -27,6 +27,13 @@ window.WebSocket = class extends WebSocket {
     super.send(data);
   }
 };
+window.peers = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...wishes) {
+    super(...wishes);
+    peers.push(this);
+  }
+};
 """
 
 
@@ -44,6 +51,15 @@ devices.getUserMedia = async (wishes) => {
   return stream;
 };
 """
+
+
+def join_again(guest):
+    """By the form as it is; the dialog, when sound comes through."""
+    guest.browser.tell("sip.got = []; sip.sent = []; peers = []")
+    guest.press("#join-button")
+    guest.wait_in(1)
+    guest.wait("peers[0].connectionState === 'connected'", "sound comes through")
+    return Dialog(guest)
 
 
 def header(message, name):
@@ -143,4 +159,15 @@ announce = "off"
     ada.wait("cameras.live() === 0", "her camera is off")
     ada.press("#leave")
     bob.press("#leave")
+    stage.edge.wait_idle()
+    # A call that has lasted as long as it may is over. One that the room gives up, for nothing comes through any more,
+    # is not: it is joined again.
+    join_again(ada).ask("BYE", more='Reason: SIP;cause=408;text="Maximum call duration"\r\n')
+    over = "document.getElementById('join-message').innerText === 'The meeting or your part in it has ended.'"
+    ada.wait(over, "it is over")
+    join_again(ada).ask("BYE", more='Reason: SIP;cause=408;text="No media"\r\n')
+    ada.wait("peers.length === 2 && peers[1].connectionState === 'connected'"
+             " && !document.getElementById('room').classList.contains('lost')", "she is back")
+    ada.wait_in(1)
+    ada.press("#leave")
     stage.edge.wait_idle()

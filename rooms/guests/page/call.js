@@ -53,12 +53,12 @@ export class Guest {
     this.offers = Promise.resolve();
   }
 
-  /** Calls the rooms at `host`. */
-  join(host, name, number, language) {
-    return this.inTurn(() => this.begin(host, name, number, language));
+  /** Calls the rooms at `host`; `before` is the key of the call that was lost, if there is one. */
+  join(host, name, number, language, before) {
+    return this.inTurn(() => this.begin(host, name, number, language, before));
   }
 
-  async begin(host, name, [meeting, passcode], language) {
+  async begin(host, name, [meeting, passcode], language, before) {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.call = new Call(`${scheme}://${location.host}/sip`, {
       progress: (status) => this.events.state(status >= 180 ? "ringing" : "calling"),
@@ -66,6 +66,7 @@ export class Guest {
       ended: (why) => this.end(why),
     });
     await this.call.open();
+    this.goOn();
     // Each line has a way of its own (see `described`). The node is ICE-lite and has one address.
     this.peer = new RTCPeerConnection({ bundlePolicy: "max-compat", iceServers: [] });
     this.peer.ontrack = (event) => this.arrived(event);
@@ -74,12 +75,21 @@ export class Guest {
     const camera = this.devices.camera.track;
     this.main = this.peer.addTransceiver(camera || "video", { direction: camera ? "sendrecv" : "recvonly" });
     await this.peer.setLocalDescription(await this.peer.createOffer());
+    this.goOn();
     const user = `${meeting}${passcode ? `*${passcode}` : ""}`;
-    const key = await digest(this.key);
-    const answer = await this.call.invite(`sip:${user}@${host}`, name, this.described(),
-      [`X-Guest-Key: ${key}`, `X-Guest-Language: ${language}`]);
+    const more = [`X-Guest-Key: ${await digest(this.key)}`, `X-Guest-Language: ${language}`];
+    if (before) more.push(`X-Guest-Before: ${await digest(before)}`);
+    this.goOn();
+    const answer = await this.call.invite(`sip:${user}@${host}`, name, this.described(), more);
+    this.goOn();
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
+    this.goOn();
     this.events.state("joined");
+  }
+
+  /** Whoever has left meanwhile calls nobody. */
+  goOn() {
+    if (this.over) throw new Error("the call is over");
   }
 
   /** Whether the room takes pictures. */
@@ -103,7 +113,7 @@ export class Guest {
   /** One after the other: a browser has one offer at a time. */
   inTurn(work) {
     const done = this.offers.then(() => {
-      if (this.over) throw new Error("the call is over");
+      this.goOn();
       return work();
     });
     this.offers = done.catch(() => {});
@@ -134,9 +144,14 @@ export class Guest {
 
   /** Looks for a way from other addresses: the network may be another one (RFC 8445 section 2.4). */
   async restart() {
-    if (this.over || !this.peer) return;
-    this.peer.restartIce();
-    const fine = await this.inTurn(() => this.offer()).catch(() => false);
+    if (this.over || !this.peer || this.restarting) return;
+    this.restarting = true;
+    const fine = await this.inTurn(() => {
+      // Whoever asks from now on may know of a network that this offer does not.
+      this.restarting = false;
+      this.peer.restartIce();
+      return this.offer();
+    }).catch(() => false);
     if (!fine && !this.over) this.events.state("no-media");
   }
 

@@ -25,19 +25,24 @@ const SPREAD = 1000;
 const ASKED_ANEW = 5000;
 
 /** A node that stops, a relay or a session that is lost (RFC 3326): nobody has ended the guest's part. */
-const LOST_REASONS = /cause=(503|408|41)\b/;
+const LOST_REASONS = /cause=(503|41)\b|text="(Session expired|Peer does not answer)"/;
+/** Neither sound nor pictures have come through for so long that the room has given the guest up. */
+const NO_MEDIA = /cause=408\b.*text="No media"/;
 const LOST_STATUSES = [0, 408, 480, 500, 502, 503, 504];
 
 let leaving = false;
 
-/** Since when it tries to come back, how long it waits next, and what it waits by. */
+/**
+ * Since when it tries to come back, how long it waits next, what it waits by, and whether it is in: it has not come
+ * back before sound and pictures come through.
+ */
 let returning = null;
 
 function fresh() {
   const mine = new Guest(here.devices, {
     state: (word) => here.guest === mine && takeState(word),
-    sound: (stream) => hear(stream),
-    picture: (content, stream) => showPicture(content, stream),
+    sound: (stream) => here.guest === mine && hear(stream),
+    picture: (content, stream) => here.guest === mine && showPicture(content, stream),
     ended: (why) => here.guest === mine && ended(why),
   });
   return mine;
@@ -45,6 +50,7 @@ function fresh() {
 
 function takeState(word) {
   const silent = word === "no-media";
+  if (word === "media" && returning && returning.isIn) returning = null;
   if ((!silent && word !== "media") || silent === here.silent) return;
   here.silent = silent;
   if (here.state) show(here.state);
@@ -103,7 +109,7 @@ async function call() {
     // Not before: whoever is quick with the button would call nobody.
     const { host, grid } = await (await fetch("config.json")).json();
     here.composes = Boolean(grid);
-    await mine.join(host, name, [id, passcode], spoken());
+    await mine.join(host, name, [id, passcode], spoken(), returning && returning.before);
   } catch (error) {
     // What has ended the call has said so, but where it never began.
     mine.end({ status: 0, reason: "", never: true });
@@ -113,7 +119,9 @@ async function call() {
 
 function enter(mine) {
   const isBack = returning !== null;
-  returning = null;
+  mine.wasIn = true;
+  if (isBack) returning.isIn = true;
+  if (mine.wasConnected) returning = null;
   // Somebody may have wished for one while joining.
   endTrial();
   $("join").hidden = true;
@@ -132,6 +140,8 @@ function enter(mine) {
   if (isBack) toast(text("back"));
   else $("mic").focus();
   if (here.devices.camera.stream && !mine.hasPictures) loseCamera("no-pictures");
+  // It was pulled out while there was no call.
+  if (!here.muted && !here.devices.microphone.wanted) replaceMicrophone();
 }
 
 function openChannel(mine, isBack) {
@@ -140,6 +150,7 @@ function openChannel(mine, isBack) {
     stage: (word) => {
       if (word === "no-call") return;
       here.stage = word;
+      if (word === "farewell") mine.isDismissed = true;
       showNobody();
       notice(word);
       if (word !== "welcome") return;
@@ -184,14 +195,19 @@ function ended(why) {
 }
 
 function mayReturn(why) {
-  if (why.byUs) return false;
+  // Who hears a last word was sent away, whatever cuts that short.
+  if (why.byUs || here.guest.isDismissed) return false;
+  // Where nothing has ever come through it would be given up again.
+  if (NO_MEDIA.test(why.reason) && !here.guest.wasConnected) return false;
   if (returning && performance.now() - returning.since > COME_BACK) return false;
-  return LOST_STATUSES.includes(why.status) || LOST_REASONS.test(why.reason);
+  return LOST_STATUSES.includes(why.status) || LOST_REASONS.test(why.reason) || NO_MEDIA.test(why.reason);
 }
 
 /** The connection is lost: the guest's devices and wishes stay, and it joins again. */
 function comeBack() {
   returning = returning || { since: performance.now(), pause: FIRST_PAUSE };
+  returning.isIn = false;
+  if (here.guest.wasIn) returning.before = here.guest.key;
   notice("joining-again");
   inTouch(false);
   returning.timer = setTimeout(call, returning.pause + Math.random() * SPREAD);
@@ -200,7 +216,7 @@ function comeBack() {
 
 /** The network is there again, or another one; the page may have slept. */
 export function lookAround() {
-  if (!returning) {
+  if (!returning || returning.isIn) {
     if (here.guest) here.guest.probe();
     return;
   }
@@ -241,8 +257,11 @@ function stop(why) {
 function words(why) {
   if (leaving) return text("left");
   if (why.never) return text("unreachable");
+  if (here.guest && here.guest.isDismissed) return text("ended");
+  if (NO_MEDIA.test(why.reason)) return text("no-media");
   if (why.status === 0 || LOST_REASONS.test(why.reason)) return text("lost");
   if (why.status === 503) return text("busy");
+  if (why.status === 410) return text("ended");
   if (why.status >= 300) return text("refused", { why: `${why.status} ${why.reason}` });
   return text("ended");
 }

@@ -80,6 +80,7 @@ export class Call {
     this.inviting = false;
     this.unanswered = 0;
     this.heard = 0;
+    this.probing = false;
   }
 
   /** Opens the WebSocket. */
@@ -88,6 +89,10 @@ export class Call {
       const socket = new WebSocket(this.url, "sip");
       this.socket = socket;
       socket.onopen = () => {
+        if (this.over) {
+          socket.close();
+          return;
+        }
         this.keepAlive = setInterval(() => this.ping(), KEEP_ALIVE);
         resolve();
       };
@@ -110,12 +115,18 @@ export class Call {
     this.write("\r\n\r\n");
   }
 
-  /** The same, where an answer is awaited: the network may be another one. */
+  /**
+   * The same, where an answer is awaited: the network may be another one. Several things tell of that at once; what
+   * counts is the answer to the first.
+   */
   probe() {
+    if (this.over || this.probing) return;
+    this.probing = true;
     const [before, began] = [this.heard, performance.now()];
-    this.ping();
+    this.write("\r\n\r\n");
     setTimeout(() => {
       if (this.over || this.heard !== before) return;
+      this.probing = false;
       // Whoever has slept meanwhile has not listened either.
       if (performance.now() - began > 2 * PROBE_LIMIT) this.probe();
       else this.lose();
@@ -210,6 +221,7 @@ export class Call {
   take(data) {
     this.unanswered = 0;
     this.heard += 1;
+    this.probing = false;
     if (typeof data !== "string" || !data.trim()) return;
     const message = parse(data);
     if (!message) return;

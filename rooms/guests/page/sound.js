@@ -102,8 +102,16 @@ export async function tellMuted() {
 
 /** The button; silence does not wait for the meeting. */
 export async function toggleMute() {
-  if (!here.devices.microphone.stream && !(await findMicrophone())) return;
-  here.muted = !here.muted;
+  const microphone = here.devices.microphone;
+  let muted = !here.muted;
+  // Of one that is still opened what was wished for last holds: it may open muted, and not be heard before it is there.
+  if (!microphone.stream && microphone.wanted) muted = true;
+  else if (!microphone.stream) {
+    if (!(await findMicrophone())) return;
+    muted = false;
+  }
+  if (muted === here.muted) return;
+  here.muted = muted;
   here.devices.mute(here.muted);
   showMuted();
   // Who is not in the meeting tells it later.
@@ -119,8 +127,8 @@ export async function toggleMute() {
 }
 
 /** Who only listened wants to be heard; whether there is a microphone now. */
-async function findMicrophone() {
-  if (here.devices.microphone.wanted) return false;
+function findMicrophone() {
+  here.muted = true;
   return replace("default");
 }
 
@@ -149,6 +157,7 @@ async function replace(id, isQuiet) {
     return false;
   }
   here.devices.mute(here.muted);
+  showMuted();
   watch(stream);
   listMicrophones();
   if (here.guest) await here.guest.sendSound();

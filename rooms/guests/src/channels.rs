@@ -5,7 +5,7 @@ use crate::view::{View, chat_text, id_of, meeting_text, outcome_text, stage_text
 use model::{Instant, PictureLayout, TransactionId};
 use room_core::{By, ChatMessage, Command, Draw, Focus, MeetingId, Now, Refused, RosterEntry};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 pub(crate) const WAITING: usize = 512;
 /// Between two looks at what has changed.
 const BETWEEN: Duration = Duration::from_millis(100);
+/// Calls that are over whose keys are known; of more the first are forgotten.
+const MOST_FORMER: usize = 1024;
 
 /// Of a channel's key, SHA-256 in hexadecimal digits: what the INVITE shows of it. Whoever reads the
 /// message in a log cannot open the channel.
@@ -80,6 +82,8 @@ pub enum FromGuest {
 pub struct Channels {
     /// Calls whose INVITE had a key.
     keys: HashMap<KeyDigest, TransactionId>,
+    /// Those of them that are over.
+    former: VecDeque<(KeyDigest, TransactionId)>,
     open: HashMap<ChannelId, Channel>,
     /// When what has changed is looked at.
     due: Option<Instant>,
@@ -112,7 +116,12 @@ impl Channels {
 
     /// A call is over, and so is its channel.
     pub fn call_over(&mut self, call: TransactionId) {
-        self.keys.retain(|_, of| *of != call);
+        for (key, call) in self.keys.extract_if(|_, of| *of == call) {
+            if self.former.len() >= MOST_FORMER {
+                self.former.pop_front();
+            }
+            self.former.push_back((key, call));
+        }
         self.open.retain(|_, channel| {
             let is_over = channel.call == call;
             if is_over {
@@ -120,6 +129,12 @@ impl Channels {
             }
             !is_over
         });
+    }
+
+    /// Whether a page that was in the call of this key, and calls again, has nothing to come back to.
+    pub fn is_over_for(&self, before: &KeyDigest, focus: &Focus) -> bool {
+        let former = self.former.iter().find(|(key, _)| key == before).map(|(_, call)| call);
+        self.keys.get(before).or(former).is_some_and(|call| focus.is_over_for(*call))
     }
 
     /// Whether somebody sees what becomes of a call, and need not hear it.
@@ -202,7 +217,10 @@ impl Channels {
 impl Channel {
     /// `false` when it is to be closed.
     fn tell(&mut self, view: Option<(MeetingId, &View)>, focus: &Focus) -> bool {
-        let Some((meeting, view)) = view else { return self.tell_stage("welcome") };
+        let Some((meeting, view)) = view else {
+            let is_over = focus.hears_farewell(self.call);
+            return self.tell_stage(if is_over { "farewell" } else { "welcome" });
+        };
         let is_it = |entry: &&RosterEntry| entry.person.call == self.call;
         let Some(own) = view.people.iter().find(is_it).filter(|entry| entry.is_in) else {
             self.chat = None;

@@ -30,5 +30,9 @@ pub use upgrade::{Wanted, accept as accept_web_socket};
 /// The header field of an INVITE that has the digest of the channel's key.
 pub const KEY_HEADER: &str = "X-Guest-Key";
 
+/// The header field of an INVITE by which a page comes back, with the digest of the key of the call that it has lost.
+/// What has ended for that is not begun again: the answer is 410.
+pub const BEFORE_HEADER: &str = "X-Guest-Before";
+
 /// The header field of an INVITE that has the language of the page, as [`room_core::Language`] writes it.
 pub const LANGUAGE_HEADER: &str = "X-Guest-Language";

@@ -7,6 +7,17 @@ const LONG: usize = 6;
 /// Digits of an option.
 const SHORT: usize = 3;
 
+/// What a caller can be shown of the others, whatever it asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sees {
+    /// It has no line of pictures.
+    Nothing,
+    /// Nothing is composed here.
+    Speaker,
+    /// Whoever speaks, or everybody.
+    Either,
+}
+
 /// What stands for a layout among the codes of a dial string, without the zeros in front. Those of three digits
 /// are what Zoom's room connector takes for two screens, of which the first is ours; those of one and two
 /// are our own, in the place of its layouts, which are not public.

@@ -231,7 +231,7 @@ fn who_waits_sees_nothing_of_the_meeting_and_can_do_nothing() {
     w.ask(&leads, 3, Request::Say("hello".into()));
     assert_eq!(types(&waits.take()), ["chat"]);
     w.ask(&leads, 4, Request::Remove(ada));
-    assert_eq!(types(&waits.take()), ["welcome"], "a last word is heard");
+    assert_eq!(types(&waits.take()), ["farewell"], "a last word is heard");
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_guest_has_the_rights_of_its_call_and_no_more() {
     w.ask(&leads, 2, Request::Lock(true));
     assert_eq!(attends.take()[0]["locked"], true);
     w.ask(&leads, 3, Request::End);
-    assert_eq!(types(&attends.take()), ["welcome"]);
+    assert_eq!(types(&attends.take()), ["farewell"]);
 }
 
 /// Who shows a screen, and who asks to, as a page is told last.
@@ -341,12 +341,44 @@ fn a_guest_sees_all_at_once_when_it_wishes_and_nobody_else_does() {
     // By a key too: the page shows what the meeting says.
     let now = w.now();
     let call = TransactionId::from_random(2);
+    w.focus.handle_pictures(call, true, false);
     for key in ['#', '1'] {
         let key = model::DtmfKey::from_symbol(key).unwrap();
         w.focus.handle_key(now, call, key, &mut || 0);
     }
     w.pass(200);
     assert_eq!(grace.take()[0]["layout"], "grid");
+}
+
+#[test]
+fn a_page_that_has_lost_its_call_does_not_come_back_to_what_has_ended() {
+    let mut w = World::new(Access::Open);
+    let key = |of: &str| KeyDigest::of(&format!("key of {of}"));
+    let is_over = |w: &World, of| w.channels.is_over_for(&key(of), &w.focus);
+    let lose = |w: &mut World, call| {
+        let now = w.now();
+        w.channels.call_over(call);
+        w.focus.handle_gone(now, call, Some(408));
+        w.pass(200);
+    };
+    let ada = w.call(1, "Ada", ATTENDEES, "key of ada");
+    lose(&mut w, ada);
+    w.pass(3_600_000);
+    w.focus.handle_timeout(w.now());
+    assert!(!is_over(&w, "ada") && !is_over(&w, "nobody"), "a meeting that nobody was in");
+    let ada = w.call(2, "Ada", ATTENDEES, "key of ada again");
+    let bob = w.call(3, "Bob", ATTENDEES, "key of bob");
+    w.call(4, "Grace", MODERATORS, "key of grace");
+    let leads = w.open(1, "key of grace");
+    // Removed while its page is away, and after.
+    w.ask(&leads, 1, Request::Remove(id_of(bob)));
+    assert!(is_over(&w, "bob"));
+    lose(&mut w, bob);
+    lose(&mut w, ada);
+    assert!(is_over(&w, "bob") && !is_over(&w, "ada again"));
+    w.ask(&leads, 2, Request::End);
+    assert!(is_over(&w, "ada again"), "ended while she was away");
+    assert!(is_over(&w, "grace"), "she has left with all others");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::door::{FocusDoor, Ticket};
 use super::{Caller, Focus, LONGEST_FAREWELL, NORMAL, Stage};
 use crate::MeetingId;
+use crate::layout::Sees;
 use crate::meeting::{CannotJoin, Facts, Meeting, Newcomer};
 use crate::output::status::{FULL, NO_MEETING};
 use crate::output::{Now, Order, Outputs};
@@ -20,6 +21,25 @@ impl Focus {
         match self.callers.get(&call)?.stage {
             Stage::Meeting(id) => self.meetings.get_mut(&id),
             Stage::Moving | Stage::Welcome(_) | Stage::Farewell(..) => None,
+        }
+    }
+
+    /// Whether a caller hears a last word: it was sent away, or has given no right number.
+    pub fn hears_farewell(&self, call: TransactionId) -> bool {
+        self.callers.get(&call).is_some_and(|caller| matches!(caller.stage, Stage::Farewell(..)))
+    }
+
+    /// Whether a caller whose call is over, or nearly, has nothing to come back to: it was sent away, or the meeting that
+    /// it was in has been ended since.
+    pub fn is_over_for(&self, call: TransactionId) -> bool {
+        self.gone.is_over_for(call)
+    }
+
+    pub(super) fn seen_by(&self, caller: &Caller) -> Sees {
+        match (caller.pictures[0], self.settings.uncomposed) {
+            (false, _) => Sees::Nothing,
+            (true, true) => Sees::Speaker,
+            (true, false) => Sees::Either,
         }
     }
 
@@ -129,8 +149,10 @@ impl Focus {
     /// Follows what an input has done in meetings: people who were sent away, meetings that are over.
     pub(super) fn settle(&mut self, now: Now) {
         for (call, words, status) in std::mem::take(&mut self.out.dismissed) {
-            if !self.callers.contains_key(&call) {
-                continue;
+            let Some(caller) = self.callers.get(&call) else { continue };
+            match caller.stage {
+                Stage::Meeting(id) if words.is_empty() => self.gone.note(call, id),
+                _ => self.gone.note_sent_away(call),
             }
             if words.is_empty() {
                 self.hang_up(call, status);
@@ -139,7 +161,9 @@ impl Focus {
             }
         }
         for id in std::mem::take(&mut self.out.over) {
-            self.meetings.remove(&id);
+            if self.meetings.remove(&id).is_some_and(|meeting| meeting.was_ended()) {
+                self.gone.note_ended(id);
+            }
             if self.registry.is_once(id) || self.registry.is_retired(id) {
                 // It is there: that was asked just now.
                 let _ = self.registry.delete_meeting(id);

@@ -5,6 +5,7 @@ mod api;
 mod door;
 mod flow;
 mod follow;
+mod gone;
 mod steered;
 
 use crate::event::EndReason;
@@ -47,6 +48,8 @@ pub struct FocusSettings {
     /// Nothing can be recorded here, and the API is told so. Who asks by a key hears it by
     /// [`Focus::handle_recording_failed`].
     pub unrecorded: bool,
+    /// Nobody can be shown everybody at once: no pictures are composed here.
+    pub uncomposed: bool,
     /// Callers at a time, in meetings and before; `None` for 10,000. One more gets 503.
     pub most_callers: Option<usize>,
 }
@@ -88,6 +91,7 @@ pub struct Focus {
     limiter: GuessLimiter,
     meetings: BTreeMap<MeetingId, Meeting>,
     callers: BTreeMap<TransactionId, Caller>,
+    gone: gone::Gone,
     out: Outputs,
 }
 
@@ -126,6 +130,7 @@ impl Focus {
             limiter,
             meetings: BTreeMap::new(),
             callers: BTreeMap::new(),
+            gone: gone::Gone::default(),
             out: Outputs::default(),
         }
     }
@@ -238,6 +243,7 @@ impl Focus {
                 });
             }
             Stage::Meeting(id) => {
+                let key = (key, self.seen_by(caller));
                 let menus = &self.settings.menus;
                 if let Some(meeting) = self.meetings.get_mut(&id) {
                     meeting.handle_key(now, call, key, menus, draw, &mut self.out);
@@ -277,6 +283,7 @@ impl Focus {
         if let Stage::Meeting(id) = caller.stage
             && let Some(meeting) = self.meetings.get_mut(&id)
         {
+            self.gone.note(call, id);
             meeting.handle_gone(now, call, failed, &mut self.out);
         }
         self.settle(now);

@@ -3,6 +3,7 @@
 use super::member::Input;
 use super::{By, Command, Meeting, Refused, Role};
 use crate::id::Draw;
+use crate::layout::Sees;
 use crate::menu::{Menu, MenuAction};
 use crate::output::{Now, Outputs};
 use crate::prompt::Prompt;
@@ -30,12 +31,12 @@ impl Default for Menus {
 }
 
 impl Meeting {
-    /// Somebody has pressed a key. Keys of those who wait do nothing.
+    /// Somebody has pressed a key, who can be shown this. Keys of those who wait do nothing.
     pub(crate) fn handle_key(
         &mut self,
         now: Now,
         call: TransactionId,
-        key: DtmfKey,
+        (key, sees): (DtmfKey, Sees),
         menus: &Menus,
         draw: Draw<'_>,
         out: &mut Outputs,
@@ -63,7 +64,7 @@ impl Meeting {
                 }
             }
             _ => match member.pressed.press(now.at, key, menu) {
-                Some(action) => self.act(now, call, action, menu, draw, out),
+                Some(action) => self.act(now, call, (action, sees), menu, draw, out),
                 None => Ok(()),
             },
         };
@@ -106,7 +107,7 @@ impl Meeting {
         &mut self,
         now: Now,
         call: TransactionId,
-        action: MenuAction,
+        (action, sees): (MenuAction, Sees),
         menu: &Menu,
         draw: Draw<'_>,
         out: &mut Outputs,
@@ -133,6 +134,12 @@ impl Meeting {
                 if self.mute(now, by, call, !muted, out) == Err(Refused::NotAllowed) {
                     self.say_to(call, vec![Prompt::CannotUnmute], out);
                 }
+                return Ok(());
+            }
+            // Who sees nothing is told of nothing that it would see.
+            MenuAction::Layout if sees == Sees::Nothing => return Ok(()),
+            MenuAction::Layout if sees == Sees::Speaker => {
+                self.say_to(call, vec![Prompt::SpeakerShown], out);
                 return Ok(());
             }
             MenuAction::Layout => {
