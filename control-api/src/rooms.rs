@@ -97,7 +97,7 @@ pub(crate) fn perform(
             Refused::NoMeeting => format!("nobody is in meeting {id} now"),
             Refused::NotAllowed if routed.operation.name == "CallFromRoom" => {
                 "nobody may be called into a meeting: [rooms.call_out] of the node's configuration says who, or \
-                 the meeting is over or has not begun"
+                 the meeting is over, has not begun or is gone from the configuration file"
                     .to_owned()
             }
             other => other.to_string(),

@@ -82,6 +82,8 @@ pub(crate) struct State {
     /// A bounded batch ended before its source did.
     more: bool,
     draining: bool,
+    /// Calls that [`Driver::serve_requests`] has ended, when it was asked to end all.
+    ended_by_force: usize,
     published_calls: usize,
     /// The number of the directory that calls are routed by.
     followed: u64,
@@ -150,13 +152,16 @@ impl<L: CallLogic> Driver<L> {
             self.logic.drain(now);
         }
         if asked.end_all {
+            // None are taken after the first time.
+            let state = &mut self.state;
+            state.ended_by_force = state.ended_by_force.max(self.logic.active_calls());
             self.logic.end_all(now);
         }
         for id in asked.failed_streams {
             self.logic.handle_media_event(now, overloaded(id));
         }
         self.carry_out(now);
-        if asked.statistics || asked.bindings || asked.drain || is_reloaded {
+        if asked.statistics || asked.bindings || asked.drain || asked.end_all || is_reloaded {
             self.publish();
         }
         if asked.stop {
@@ -426,6 +431,8 @@ impl<L: CallLogic> Driver<L> {
             published.statistics = statistics;
             published.bindings = self.state.bindings.clone();
             published.followed = self.state.followed;
+            published.draining = self.state.draining;
+            published.ended_by_force = self.state.ended_by_force;
         });
     }
 }

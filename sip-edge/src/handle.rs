@@ -12,7 +12,7 @@ use model::{
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -120,6 +120,11 @@ pub(crate) struct Published {
     pub(crate) bindings: Bindings,
     /// The number of the directory that calls are routed by.
     pub(crate) followed: u64,
+    /// No new calls are taken, and of those that were there so many were ended by force.
+    pub(crate) draining: bool,
+    pub(crate) ended_by_force: usize,
+    /// Whoever drains is to wait no longer; the handle says so.
+    pub(crate) hurried: bool,
     /// Grows with each publication.
     pub(crate) version: u64,
     /// The worker has ended; nothing more is published.
@@ -143,15 +148,19 @@ impl Shared {
     }
 
     pub(crate) fn publish(&self, change: impl FnOnce(&mut Published)) {
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut published = self.published();
         change(&mut published);
         published.version += 1;
         self.publication.notify_all();
     }
 
+    fn published(&self) -> MutexGuard<'_, Published> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until `done` holds, the worker has ended or `limit` is over; gives the last statistics.
     fn wait(&self, limit: Duration, mut done: impl FnMut(&Published) -> bool) -> ShellStatistics {
-        let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = self.published();
         let (published, _) = self
             .publication
             .wait_timeout_while(published, limit, |published| !published.ended && !done(published))
@@ -286,8 +295,6 @@ pub struct SipEdge {
     pub(crate) inputs: mpsc::Sender<WorkerInput>,
     pub(crate) addresses: Vec<(TransportProtocol, SocketAddr)>,
     pub(crate) messages: MessageConnections,
-    /// Calls that were ended from outside.
-    pub(crate) ended: AtomicUsize,
     pub(crate) thread: Option<JoinHandle<()>>,
     pub(crate) tls_thread: Option<TlsThread>,
 }
@@ -345,22 +352,30 @@ impl SipEdge {
     /// Takes no new calls and waits until the running ones are over. Those that still run after
     /// `limit`, or when [`end_calls`](SipEdge::end_calls) is called meanwhile, are ended.
     pub fn drain(&self, limit: Duration) -> Drained {
+        let before = self.version();
         self.request(|requests| requests.drain = true);
-        // The first publication after the request tells how many calls there are.
-        self.statistics();
-        let idle = |published: &Published| published.statistics.active_calls == 0;
-        let at_limit = self.shared.wait(limit, idle).active_calls;
-        if at_limit > 0 {
+        // What was published before that tells of other calls, or of none yet.
+        let is_idle = |published: &Published| {
+            let is_told = published.draining && published.version > before;
+            is_told && published.statistics.active_calls == 0
+        };
+        self.shared.wait(limit, |published| published.hurried || is_idle(published));
+        if !is_idle(&self.shared.published()) {
             self.request(|requests| requests.end_all = true);
-            self.shared.wait(LAST_WORDS, idle);
+            self.shared.wait(LAST_WORDS, is_idle);
         }
-        Drained { ended_by_force: at_limit.max(self.ended.load(Ordering::Acquire)) }
+        let published = self.shared.published();
+        // Those that are there yet, or were when the worker was heard of last, end with it.
+        let left = published.statistics.active_calls;
+        Drained { ended_by_force: published.ended_by_force.max(left) }
     }
 
-    /// Ends every call that runs now, each side with its BYE.
+    /// Ends every call that runs now, each side with its BYE, and has [`drain`](SipEdge::drain) wait for
+    /// nothing but that.
     pub fn end_calls(&self) {
-        self.ended.fetch_max(self.statistics().active_calls, Ordering::AcqRel);
         self.request(|requests| requests.end_all = true);
+        self.shared.published().hurried = true;
+        self.shared.publication.notify_all();
     }
 
     /// What the worker has done and holds.
@@ -383,8 +398,7 @@ impl SipEdge {
         let before = self.version();
         self.request(|requests| requests.bindings = true);
         self.shared.wait(STATISTICS_PATIENCE, |published| published.version > before);
-        let published = self.shared.published.lock().unwrap_or_else(PoisonError::into_inner);
-        published.bindings.clone()
+        self.shared.published().bindings.clone()
     }
 
     /// Signs and verifies callers by other keys and certificates from now on.
@@ -416,7 +430,7 @@ impl SipEdge {
 
     /// Whether the worker's thread has ended, which it does by itself only after a panic.
     pub fn has_ended(&self) -> bool {
-        self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).ended
+        self.shared.published().ended
     }
 
     /// Closes every socket and ends the worker.
@@ -436,7 +450,7 @@ impl SipEdge {
     }
 
     fn version(&self) -> u64 {
-        self.shared.published.lock().unwrap_or_else(PoisonError::into_inner).version
+        self.shared.published().version
     }
 
     fn request(&self, change: impl FnOnce(&mut Requests)) {

@@ -19,7 +19,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
@@ -119,15 +119,7 @@ pub(crate) fn start_with<L: CallLogic>(
         tracing::info!(%protocol, %address, "SIP edge listens");
     }
     let tls_thread = tls;
-    Ok(SipEdge {
-        shared,
-        inputs,
-        addresses,
-        messages,
-        ended: AtomicUsize::new(0),
-        thread: Some(thread),
-        tls_thread,
-    })
+    Ok(SipEdge { shared, inputs, addresses, messages, thread: Some(thread), tls_thread })
 }
 
 fn work<L: CallLogic>(runtime: Runtime, building: impl Future<Output = io::Result<Driver<L>>>) {

@@ -129,7 +129,8 @@ impl LiveDirectory {
                 let Taken { meeting, name, .. } = taken;
                 tracing::error!(
                     "meeting {meeting} ({name:?}) of the control API is left out: a [[rooms.meeting]] of the \
-                     configuration file has its ID; give that one another, or reset this one"
+                     configuration file has its ID, or one that is too like it; give that one another ID in \
+                     the file, and reload"
                 );
             }
         }

@@ -10,7 +10,7 @@ pub(crate) use not_taken::NotTaken;
 pub(crate) use parts::relay_config;
 
 use crate::clock::Origin;
-use crate::config::{Config, Media, RoomsSection};
+use crate::config::{Config, Media};
 use crate::control::StreamSwitch;
 use crate::guests;
 use crate::held::{PAGE_LIMIT, take_back};
@@ -352,9 +352,9 @@ impl Node {
             }
         }
         self.directory.set_file(&config);
-        if has_rooms {
-            let meetings = config.rooms.as_ref().map(RoomsSection::records).unwrap_or_default();
-            self.directory.meetings().set_file(&meetings);
+        // Where there are to be none any more, that needs one, too.
+        if let Some(rooms) = config.rooms.as_ref().filter(|_| has_rooms) {
+            self.directory.meetings().set_file(&rooms.records());
         }
         self.applications.follow_file(&config);
         self.kept.follow(&config.stir, &self.edge);
@@ -378,7 +378,13 @@ impl Node {
 
     /// Takes no new calls, lets the running ones finish within the limit, then stops everything in
     /// the order in which it feeds the next.
-    pub(crate) fn stop(mut self) -> Drained {
+    pub(crate) fn stop(self) -> Drained {
+        self.stop_after(|_| ())
+    }
+
+    /// The same; `last` is done when calls are over, while the meeting rooms still answer. What it holds of
+    /// the node is to go with it.
+    pub(crate) fn stop_after(mut self, last: impl FnOnce(Drained)) -> Drained {
         self.draining.begin();
         drop(self.watch);
         let drained = self.edge.drain(self.config.drain.timeout);
@@ -392,6 +398,7 @@ impl Node {
         drop(self.kept_calls.take());
         // Guests have had their BYEs.
         drop(self.guests);
+        last(drained);
         self.applications.stop();
         match take_back(self.media, PAGE_LIMIT) {
             Some(media) => media.stop(),

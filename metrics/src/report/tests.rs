@@ -285,9 +285,13 @@ fn why_the_rooms_ended_a_call_is_told() {
         (call.end.cause, call.end.ended_by) = (cause.to_owned(), "edge".to_owned());
         because(&call)
     };
-    let told = ended("the caller gave no right meeting ID");
+    let told = ended("no meeting could be entered by what the caller gave");
     assert_eq!(told.cause, Cause::NoMeeting);
-    assert!(told.text.contains("the caller gave no right meeting ID; compare"), "{}", told.text);
+    assert!(
+        told.text.contains("no meeting could be entered by what the caller gave; compare"),
+        "{}",
+        told.text
+    );
     let told = ended("no media from the caller in the meeting rooms");
     assert_eq!(told.cause, Cause::MediaStopped);
     assert!(told.text.starts_with("Nothing came any more from the customer"), "{}", told.text);

@@ -141,6 +141,8 @@ fn who_is_in_a_meeting_that_is_taken_away_stays_and_nobody_comes() {
     assert_eq!(world.view(late).heard, [Prompt::WrongId, Prompt::EnterId]);
     let late = world.dial(&moderators, Some("4321"));
     assert_eq!(world.view(late).heard, [Prompt::WrongId, Prompt::EnterId]);
+    let called = Command::DialOut("+12065550177".to_owned());
+    assert_eq!(world.command(meeting, By::Api, called), Err(Refused::NotAllowed));
     // What is done in it is done: it is as it was.
     world.command(meeting, By::Api, Command::MuteAll(true)).unwrap();
     assert!(world.view(one).muted);
@@ -151,6 +153,36 @@ fn who_is_in_a_meeting_that_is_taken_away_stays_and_nobody_comes() {
     assert_eq!(ended(&world), Some(EndReason::Empty), "at once: nobody can come back");
     assert!(world.focus.registry().get_meeting(meeting).is_err());
     assert_eq!(world.focus.registry_mut().take_changed(), [(meeting, None)], "that is told");
+}
+
+#[test]
+fn whoever_is_sent_back_to_wait_waits_for_a_moderator_though_it_is_open() {
+    let (mut world, meeting) = world(|it| it.last_moderator = LastModerator::BackToWaiting);
+    let [moderator, one] = [world.moderate(meeting), world.attend(meeting)];
+    world.gone(moderator, None);
+    let two = world.attend(meeting);
+    let all_wait = |world: &World| {
+        [one, two].iter().all(|call| world.view(*call).music && !world.is_in(*call, meeting))
+    };
+    assert!(all_wait(&world), "who comes is not in it alone");
+    set(&mut world, meeting, |it| it.capacity = 20);
+    world.command(meeting, By::Api, Command::Lock(true)).unwrap();
+    world.command(meeting, By::Api, Command::Lock(false)).unwrap();
+    assert!(all_wait(&world), "that nobody has said");
+    let back = world.moderate(meeting);
+    assert!(world.is_in(one, meeting) && world.is_in(two, meeting));
+    world.gone(back, None);
+    assert!(all_wait(&world));
+    set(&mut world, meeting, |it| it.last_moderator = LastModerator::Continue);
+    assert!(world.is_in(one, meeting) && world.is_in(two, meeting));
+    // Once all of them have gone nobody is waited with.
+    set(&mut world, meeting, |it| it.last_moderator = LastModerator::BackToWaiting);
+    let last = world.moderate(meeting);
+    for call in [last, one, two] {
+        world.gone(call, None);
+    }
+    let anew = world.attend(meeting);
+    assert!(world.is_in(anew, meeting));
 }
 
 #[test]

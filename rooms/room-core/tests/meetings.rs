@@ -564,6 +564,7 @@ fn each_sees_what_it_asks_for_else_what_the_meeting_shows() {
     let (number, _) = world.numbers(meeting);
     let dialled = Dialled { id: Some(number), layout: Some(Speaker), ..Dialled::default() };
     let device = world.call_from(9, dialled, false);
+    world.focus.handle_pictures(device, true, false);
     assert_eq!((layout(&world, moderator), layout(&world, device)), (Grid, Speaker));
     assert!(!world.view(device).layout.clone().unwrap().1.is_empty(), "how it is called");
     // Its own key, and back; it alone hears that.
@@ -574,6 +575,12 @@ fn each_sees_what_it_asks_for_else_what_the_meeting_shows() {
         assert_eq!(layout(&world, device), seen);
         assert_eq!(world.view(device).heard, [said]);
     }
+    // Whoever has no pictures is told of none.
+    world.focus.handle_pictures(device, false, false);
+    world.played(device);
+    world.keys(device, "#1");
+    assert_eq!(layout(&world, device), Speaker);
+    assert_eq!(world.view(device).heard, [Prompt::SpeakerShown], "what it heard before");
     assert_eq!(layout(&world, moderator), Grid, "nobody else's");
     assert_eq!(world.view(moderator).heard, heard_before);
     world.played(device);

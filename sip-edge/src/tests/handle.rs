@@ -164,6 +164,20 @@ fn a_drain_ends_when_the_calls_do_and_by_force_at_its_limit() {
 }
 
 #[test]
+fn calls_that_are_ended_from_outside_are_counted_though_the_worker_is_late() {
+    let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
+    rig.calls.store(2, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        // The worker cannot learn its next deadline, and says nothing meanwhile.
+        let held = rig.timeout.lock().unwrap();
+        let draining = scope.spawn(|| rig.edge.drain(Duration::from_secs(3_600)));
+        rig.edge.end_calls();
+        drop(held);
+        assert_eq!(draining.join().unwrap().ended_by_force, 2);
+    });
+}
+
+#[test]
 fn a_directory_is_in_force_once_the_worker_has_it() {
     let rig = Rig::start(&["127.0.0.1:0"], &[], TcpLimits::default());
     // The worker cannot learn its next deadline; it may take one directory before it asks for it.

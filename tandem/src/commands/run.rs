@@ -11,10 +11,15 @@ use sip_edge::Drained;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 mod prove;
 mod relay;
+
+/// Signals that come so soon after the first one are the same wish: `timeout` and some supervisors signal
+/// the process and then its group, which it is in.
+const SAME_WISH: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(path: &Path, role: Role, prove: bool) -> ExitCode {
     start_log();
@@ -89,15 +94,7 @@ pub(crate) fn run(path: &Path, role: Role, prove: bool) -> ExitCode {
         ));
     }
     drop(stand_ins);
-    // Its records go into the node's files.
-    drop(api);
-    let again = async {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "Ctrl-C",
-        }
-    };
-    stop(node, &runtime, again);
+    stop(node, api, &runtime, once_more(&mut terminate, &mut interrupt));
     match why {
         Why::Asked(_) => {
             say("stopped");
@@ -111,14 +108,22 @@ pub(crate) fn run(path: &Path, role: Role, prove: bool) -> ExitCode {
 }
 
 /// Stops the node. Calls have their time to finish unless `again`, a second signal, comes before that.
-fn stop(node: Node, runtime: &tokio::runtime::Runtime, again: impl Future<Output = &'static str>) {
+fn stop(
+    node: Node,
+    mut api: Option<ControlApi>,
+    runtime: &tokio::runtime::Runtime,
+    again: impl Future<Output = &'static str>,
+) {
     let hurry = node.hurry();
     let (ended, mut end) = tokio::sync::oneshot::channel::<()>();
     let drained = std::thread::scope(|scope| {
         let stopping = scope.spawn(move || {
             // Dropped with the thread, however that ends.
             let _ended = ended;
-            node.stop()
+            if let Some(api) = &mut api {
+                api.close();
+            }
+            node.stop_after(|drained| finish(api, drained))
         });
         runtime.block_on(async {
             tokio::select! {
@@ -136,6 +141,36 @@ fn stop(node: Node, runtime: &tokio::runtime::Runtime, again: impl Future<Output
             say(format_args!("{ended_by_force} call(s) were ended before they were over"));
         }
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// Meetings that have ended for good while calls finished are gone; then the API is, whose records go into
+/// the node's files.
+fn finish(api: Option<ControlApi>, drained: Drained) {
+    // Of meetings that calls were cut off from it is not known which would have gone on.
+    if let Some(api) = api
+        && drained.ended_by_force == 0
+    {
+        api.remove_ended();
+    }
+}
+
+/// The next signal that is another wish than the first, from which on this is to be waited for.
+async fn once_more(terminate: &mut Signals, interrupt: &mut Signals) -> &'static str {
+    let same = tokio::time::sleep(SAME_WISH);
+    tokio::pin!(same);
+    loop {
+        tokio::select! {
+            // What has come already comes before the time that is over.
+            biased;
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = &mut same => break,
+        }
+    }
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "Ctrl-C",
     }
 }
 
@@ -240,4 +275,39 @@ pub(super) fn start_log() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn raise(signal: &str) {
+        let process = std::process::id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &process]).status().unwrap().success());
+    }
+
+    /// By two signals that nobody else here waits for.
+    #[test]
+    fn signals_that_come_with_the_first_one_are_the_same_wish() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::user_defined1()).unwrap();
+            let mut interrupt = signal(SignalKind::user_defined2()).unwrap();
+            raise("USR1");
+            raise("USR2");
+            let begun = Origin::now().monotonic;
+            let again = once_more(&mut terminate, &mut interrupt);
+            tokio::pin!(again);
+            let mut ticks = tokio::time::interval(Duration::from_millis(100));
+            let name = loop {
+                tokio::select! {
+                    name = &mut again => break name,
+                    _ = ticks.tick() => raise("USR2"),
+                }
+            };
+            assert_eq!(name, "Ctrl-C");
+            assert!(begun.elapsed() >= SAME_WISH);
+        });
+    }
 }

@@ -39,6 +39,7 @@ const PAGE_TOKENS: &str = "page tokens of the control API";
 
 /// A control API that is served; dropping it stops it.
 pub(crate) struct ControlApi {
+    server: Arc<Server>,
     address: SocketAddr,
     is_tls: bool,
     stop: Option<oneshot::Sender<()>>,
@@ -102,9 +103,10 @@ pub(crate) fn start(node: &Node) -> Result<Option<(ControlApi, Option<FirstKey>)
     };
     let server = Server::new(served, tls, api.max_connections);
     let (stop, stopped) = oneshot::channel();
-    let thread = spawn(listener, server, stopped)
+    let thread = spawn(listener, Arc::clone(&server), stopped)
         .map_err(|error| format!("[api] the control API cannot be started: {error}"))?;
-    let control_api = ControlApi { address, is_tls, stop: Some(stop), thread: Some(thread) };
+    let (stop, thread) = (Some(stop), Some(thread));
+    let control_api = ControlApi { server, address, is_tls, stop, thread };
     Ok(Some((control_api, first)))
 }
 
@@ -153,18 +155,28 @@ impl ControlApi {
     pub(crate) fn url(&self) -> String {
         format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
     }
+
+    /// Answers nobody any more. Meetings that have ended for good by then are removed.
+    pub(crate) fn close(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        let Some(thread) = self.thread.take() else { return };
+        if thread.join().is_err() {
+            tracing::error!("the thread of the control API ended by a panic");
+        }
+        self.remove_ended();
+    }
+
+    /// Removes meetings that have ended for good since that was done last.
+    pub(crate) fn remove_ended(&self) {
+        self.server.remove_ended();
+    }
 }
 
 impl Drop for ControlApi {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread of the control API ended by a panic");
-        }
+        self.close();
     }
 }
 

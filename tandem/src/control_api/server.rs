@@ -196,7 +196,7 @@ impl Server {
     }
 
     /// Removes meetings that have ended for good; those that cannot be now are the next time.
-    fn remove_ended(&self) {
+    pub(super) fn remove_ended(&self) {
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let Served { api, backend, .. } = &mut *served;
         if !api.has_meetings_that_end() {

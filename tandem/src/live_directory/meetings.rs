@@ -42,6 +42,8 @@ pub(crate) struct Taken {
     pub(crate) meeting: MeetingId,
     /// What people, or programs, call that.
     pub(crate) name: String,
+    /// No meeting of the file that is in force keeps that one out.
+    pub(crate) is_in_force: bool,
 }
 
 impl Meetings {
@@ -62,9 +64,23 @@ impl Meetings {
                 let name = [&made.settings.name, &made.request.external_meeting_id];
                 let name = name.into_iter().find(|name| !name.is_empty());
                 let name = name.cloned().unwrap_or_default();
-                taken.push(Taken { place, clash, meeting: *id, name });
+                let is_in_force = inner.file.values().all(|of| of.clash(made).is_none());
+                taken.push(Taken { place, clash, meeting: *id, name, is_in_force });
             }
         }
+        taken
+    }
+
+    /// The same, without meetings whose ids the file that is in force has for them already: what they keep
+    /// out is out.
+    pub(crate) fn newly_taken(&self, meetings: &[MeetingRecord]) -> Vec<Taken> {
+        let mut taken = self.taken(meetings);
+        let inner = self.inner();
+        let ids = |of: &MeetingRecord| (of.attendee_number, of.moderator_number);
+        taken.retain(|taken| {
+            let Some(record) = meetings.get(taken.place) else { return false };
+            inner.file.get(&record.meeting_id).is_none_or(|before| ids(before) != ids(record))
+        });
         taken
     }
 
@@ -235,8 +251,10 @@ mod tests {
         taken.attendee_number = record(&made).attendee_number;
         let found = meetings.taken(&[record(&one), taken.clone()]);
         let name = "room".to_owned();
-        let expected = Taken { place: 1, clash: Clash::Attendee, meeting: made.0, name };
-        assert_eq!(found, [expected]);
+        let clash = Clash::Attendee;
+        let expected = Taken { place: 1, clash, meeting: made.0, name, is_in_force: true };
+        assert_eq!(found, std::slice::from_ref(&expected));
+        assert_eq!(meetings.newly_taken(&[record(&one), taken.clone()]), [expected]);
         // At a start it would be so; then the file counts until it has it no more.
         meetings.set_file(&[taken.clone()]);
         let two = (two.0, StoredMeeting::V1(taken));
@@ -255,6 +273,29 @@ mod tests {
         meetings.set_file(&[]);
         meetings.set_file(&[record(&one)]);
         assert_eq!(meetings.take_changed(), [put(&one)]);
+    }
+
+    #[test]
+    fn a_file_that_counted_at_the_start_can_be_read_again() {
+        let [of_file, made, other] = [stored(1), stored(2), stored(3)];
+        let record = |(_, StoredMeeting::V1(record)): &(MeetingId, StoredMeeting)| record.clone();
+        let mut of_file = record(&of_file);
+        of_file.attendee_number = record(&made).attendee_number;
+        let meetings = Meetings::of_file(&[of_file.clone()]);
+        meetings.follow(&State::load([row(&made), row(&other)]).unwrap());
+        let found = meetings.taken(&[of_file.clone()]);
+        let [Taken { meeting, is_in_force: false, .. }] = found[..] else { panic!("{found:?}") };
+        assert_eq!(meeting, made.0);
+        // With another name, and beside another meeting, too.
+        of_file.settings.name = "Weekly".to_owned();
+        assert_eq!(meetings.newly_taken(&[of_file.clone()]), []);
+        // Not with the id of one that people can reach.
+        of_file.moderator_number = record(&other).moderator_number;
+        let found: Vec<_> = meetings.newly_taken(&[of_file]);
+        let found = found.iter().map(|taken| (taken.meeting, taken.is_in_force));
+        let mut found: Vec<_> = found.collect();
+        found.sort_by_key(|(id, _)| *id != made.0);
+        assert_eq!(found, [(made.0, false), (other.0, true)]);
     }
 
     #[test]

@@ -28,19 +28,24 @@ impl NotTaken {
 
 impl Node {
     /// Whether meetings of another file can be beside those of the API. People have those IDs: a reload
-    /// does not take them away.
+    /// does not take them away. What was taken at the start, where the file counts, keeps no file out.
     pub(super) fn check_meetings(&self, config: &Config) -> Result<(), NotTaken> {
         let meetings: &[FileMeeting] = config.rooms.as_ref().map_or(&[], |rooms| &rooms.meetings);
         let records: Vec<_> = meetings.iter().map(|meeting| meeting.record.clone()).collect();
-        let taken = self.directory.meetings().taken(&records);
+        let taken = self.directory.meetings().newly_taken(&records);
         let mut findings: Vec<Finding> = taken
             .iter()
             .filter_map(|taken| {
                 let (key, line) = meetings.get(taken.place)?.place(taken.clash);
                 let (id, name) = (taken.meeting, &taken.name);
+                // Of one that is left out the API knows nothing.
+                let or_reset = match taken.is_in_force {
+                    true => format!(", or that one (tandem room reset {id})"),
+                    false => String::new(),
+                };
                 let message = format!(
                     "{key}: the meeting {name:?} of the control API has it, or one that is too like it; give \
-                     this one another, or that one (tandem room reset {id})"
+                     this one another{or_reset}"
                 );
                 Some(Finding { line: Some(line), message })
             })

@@ -7,10 +7,14 @@ use std::path::Path;
 use std::thread;
 
 fn configured(data_dir: &Path) -> Config {
+    configured_with(data_dir, "")
+}
+
+fn configured_with(data_dir: &Path, more: &str) -> Config {
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let text = format!(
         "[node]\nname = \"edge-t\"\ndata_dir = \"{}\"\n[sip]\ndomain = \"example.com\"\n\
-         udp = \"{free}\"\n",
+         udp = \"{free}\"\n{more}",
         data_dir.display()
     );
     Config::parse(&text, "t.toml").unwrap_or_else(|errors| panic!("{errors}"))
@@ -31,6 +35,34 @@ fn hold<T: Send + Sync + 'static>(node: &Node, what: Arc<T>) -> thread::JoinHand
         take_long(Duration::from_millis(300));
         drop(what);
     })
+}
+
+#[test]
+fn what_is_done_last_finds_the_calls_over_and_the_rooms_there() {
+    let directory = std::env::temp_dir().join(format!("tandem-node-{}-last", std::process::id()));
+    let node = Node::start(configured(&directory), Origin::now(), Role::All).unwrap();
+    let (edge, rooms) = (Arc::downgrade(&node.edge), node.rooms());
+    let mut found = None;
+    node.stop_after(|drained| {
+        found = Some((drained.ended_by_force, edge.strong_count(), rooms.held()));
+    });
+    assert_eq!(found, Some((0, 0, Some(Vec::new()))));
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_file_that_wants_no_rooms_any_more_leaves_the_meetings_until_the_restart() {
+    let directory = std::env::temp_dir().join(format!("tandem-node-{}-rooms", std::process::id()));
+    let rooms = "[rooms]\nallow_plain = [\"127.0.0.1/32\"]\n[[rooms.meeting]]\nname = \"Board\"\n\
+        attendee_id = \"4081234567\"\nmoderator_id = \"7035550123456\"\n";
+    let config = configured_with(&directory, rooms);
+    let mut node = Node::start(config, Origin::now(), Role::All).unwrap();
+    let without = configured_with(&directory, "[rooms]\nenabled = false\n");
+    let restart = node.reload(without).unwrap();
+    assert!(restart.contains(&"[rooms]"), "{restart:?}");
+    assert_eq!(node.directory().meetings().file_since(0), None, "nobody is told of another file");
+    node.stop();
+    fs::remove_dir_all(directory).unwrap();
 }
 
 /// Whichever of both the page holds. The edge holds the media itself, so that waiting for the media is

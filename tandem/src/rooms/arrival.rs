@@ -1,13 +1,20 @@
 //! What the rooms learn of somebody who calls them.
 
 use model::{MediaType, RoomCall, RoomLine, RoomLinePart, SteeredCall};
-use room_core::{Arrival, Dialled, Source, dialled_layout};
+use room_core::{Arrival, Dialled, Focus, Source, dialled_layout};
+use room_guests::{BEFORE_HEADER, Channels, KeyDigest};
 use std::sync::Arc;
 
 /// A header field of the INVITE, of those that are shown.
 pub(super) fn header<'a>(begun: &'a SteeredCall, wanted: &str) -> Option<&'a str> {
     let found = begun.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
     found.map(|(_, value)| &**value)
+}
+
+/// Whether a page of guests comes back to what has ended for it.
+pub(super) fn is_over(begun: &SteeredCall, channels: &Channels, focus: &Focus) -> bool {
+    let before = header(begun, BEFORE_HEADER).and_then(KeyDigest::parse);
+    before.is_some_and(|key| channels.is_over_for(&key, focus))
 }
 
 /// Of a call that has begun.

@@ -1,6 +1,6 @@
 //! The thread that holds the rooms: what calls do goes in, what they are to do goes out.
 
-use super::arrival::{arrival, header};
+use super::arrival::{arrival, header, is_over};
 use super::call_out::CallOut;
 use super::cards;
 use super::ears::Ears;
@@ -97,7 +97,9 @@ impl Desk {
         let language = section.language.clone();
         let languages = Languages { default: section.language, ..section.languages };
         let menus = section.menus;
-        let settings = FocusSettings { languages, menus, unrecorded, ..FocusSettings::default() };
+        let uncomposed = section.grid.is_none();
+        let usual = FocusSettings::default();
+        let settings = FocusSettings { languages, menus, unrecorded, uncomposed, ..usual };
         Desk {
             clock: Clock::start(),
             focus: Focus::new(settings, registry),
@@ -175,9 +177,10 @@ impl Desk {
         // Whom a meeting has called has no words for the welcome.
         let Some(room) = begun.room.as_deref() else { return };
         let mut ears = Ears::new(call, self.language.clone());
-        if !self.always_welcomes && self.focus.registry().is_empty() {
+        let is_over = is_over(begun, &self.channels, &self.focus);
+        if is_over || (!self.always_welcomes && self.focus.registry().is_empty()) {
             // Nobody wants rooms here: it is as if there were none.
-            ears.hang_up(404);
+            ears.hang_up(if is_over { 410 } else { 404 });
             self.callers.insert(call, ears);
             return;
         }

@@ -68,6 +68,31 @@ fn names_of(rooms: &Rooms) -> Vec<(String, bool)> {
 }
 
 #[test]
+fn a_page_does_not_come_back_to_a_meeting_that_was_ended() {
+    let (rooms, _) = started();
+    let calls = |number, name: &str, digit: &str| {
+        let mut call = begun("4081234567");
+        call.headers = vec![(name.into(), digit.repeat(64).into())];
+        rooms.inputs.send(Input::Begun(TransactionId::from_random(number), call)).unwrap();
+        names_of(&rooms).len()
+    };
+    assert_eq!(calls(7, room_guests::KEY_HEADER, "a"), 1);
+    let lost = ApplicationNews::HungUp { leg: LegSide::A, ordered: false, status: 408 };
+    assert_eq!(calls(8, room_guests::KEY_HEADER, "b"), 2);
+    rooms.inputs.send(Input::News(TransactionId::from_random(7), lost)).unwrap();
+    let ended = rooms.handle().ask(|focus, now, draw| {
+        let meeting = focus.held().next().unwrap();
+        focus.command(now, meeting, By::Api, Command::End, draw)
+    });
+    assert_eq!(ended.unwrap(), Ok(()));
+    for (number, before) in [(9, "a"), (10, "b")] {
+        assert_eq!(calls(number, room_guests::BEFORE_HEADER, before), 0, "{before}");
+    }
+    assert_eq!(calls(11, room_guests::BEFORE_HEADER, "c"), 1, "of a call that nobody knows");
+    rooms.stop();
+}
+
+#[test]
 fn who_dials_a_meeting_is_in_it_until_it_ends() {
     let (rooms, told) = started();
     let call = TransactionId::from_random(7);

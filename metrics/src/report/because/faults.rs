@@ -337,7 +337,11 @@ pub(in crate::report) const FAULTS: &[(Cause, Inject)] = &[
         )
     }),
     (Cause::NoMeeting, |d, c| {
-        cut_by_edge(d, c, &["the caller gave no right meeting ID", "the meeting was full"]);
+        cut_by_edge(
+            d,
+            c,
+            &["no meeting could be entered by what the caller gave", "the meeting was full"],
+        );
     }),
     (Cause::UnusableAnswer, |d, c| {
         if d.chance(50) {

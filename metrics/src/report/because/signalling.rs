@@ -60,7 +60,7 @@ fn no_meeting(record: &CallRecord) -> Option<Told> {
     let why = record.end.cause.as_str();
     matches!(
         why,
-        "the caller gave no right meeting ID"
+        "no meeting could be entered by what the caller gave"
             | "the meeting was full"
             | "the meeting rooms could not serve the call"
     )

@@ -63,6 +63,10 @@ impl Meeting {
         if !(3..=18).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Refused::Malformed);
         }
+        // Nobody else enters it.
+        if self.retired {
+            return Err(Refused::NotAllowed);
+        }
         let people = self.people.len() + self.called.len();
         if self.called.len() >= MOST_CALLED || people >= usize::from(self.facts.settings.capacity) {
             return Err(Refused::Full);

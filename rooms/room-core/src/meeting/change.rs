@@ -13,6 +13,7 @@ impl Meeting {
     pub(crate) fn change(&mut self, now: Now, facts: Facts, out: &mut Outputs) {
         self.retired = false;
         let before = std::mem::replace(&mut self.facts, facts).settings;
+        self.sent_back &= self.facts.settings.last_moderator == LastModerator::BackToWaiting;
         self.change_end(now, &before);
         self.change_floor(now, &before, out);
         self.change_layout(&before, out);

@@ -108,6 +108,7 @@ impl Meeting {
                 }
             }
             LastModerator::BackToWaiting => {
+                self.sent_back = true;
                 if self.recording {
                     self.record(now, false, out);
                 }

@@ -96,6 +96,8 @@ pub(crate) struct Meeting {
     empty_at: Option<Instant>,
     /// When to end it: no moderator is in it.
     unled_at: Option<Instant>,
+    /// With the last moderator everyone was sent out to wait for the next one. Whoever comes waits, too.
+    sent_back: bool,
     /// When moderators have heard a knock.
     knocked_at: Option<Instant>,
     /// Joins and leaves that were announced, those by name, and since when they are counted.
@@ -157,6 +159,7 @@ impl Meeting {
             warnings,
             empty_at: Some(now.at + empty),
             unled_at: None,
+            sent_back: false,
             knocked_at: None,
             announced: (0, 0, now.at),
             ended: None,
@@ -214,8 +217,7 @@ impl Meeting {
             member.muted_by_moderator = true;
         }
         let was_in = before.is_some_and(|old| self.is_in(old));
-        let expected =
-            member.invited && (self.facts.settings.access == Access::Open || self.has_moderator());
+        let expected = member.invited && (self.is_open() || self.has_moderator());
         let enters = member.role == Role::Moderator || was_in || expected || self.lets_in();
         self.people.insert(call, member);
         self.empty_at = None;
@@ -233,11 +235,16 @@ impl Meeting {
     /// Whether an attendee may enter now.
     fn lets_in(&self) -> bool {
         let by_access = match self.facts.settings.access {
-            Access::Open => true,
+            Access::Open => self.is_open(),
             Access::Moderated => self.has_moderator(),
             Access::Admitted => false,
         };
         by_access && !self.locked
+    }
+
+    /// Whether it needs no moderator.
+    fn is_open(&self) -> bool {
+        self.facts.settings.access == Access::Open && !self.sent_back
     }
 
     /// Somebody is in from now on. Of a replacement the others hear nothing.
@@ -268,7 +275,7 @@ impl Meeting {
         let (role, person) = (member.role, member.person());
         self.tell(now, EventKind::Joined(person), out);
         if role == Role::Moderator {
-            self.unled_at = None;
+            (self.unled_at, self.sent_back) = (None, false);
             self.let_in_who_waits(now, out);
         }
     }
@@ -341,7 +348,7 @@ impl Meeting {
         let was_in = member.is_in();
         self.tell(now, EventKind::Promoted(person), out);
         if was_in {
-            self.unled_at = None;
+            (self.unled_at, self.sent_back) = (None, false);
             self.let_in_who_waits(now, out);
         } else {
             self.let_in(now, call, false, out);
@@ -353,13 +360,19 @@ impl Meeting {
         if !self.people.is_empty() || !self.called.is_empty() || self.ended.is_some() {
             return;
         }
-        self.unled_at = None;
+        // Nobody is left who was sent back: who comes now begins anew.
+        (self.unled_at, self.sent_back) = (None, false);
         let span = Duration::from_secs(self.facts.settings.empty_seconds.into());
         if span.is_zero() {
             self.end(now, EndReason::Empty, out);
         } else if self.empty_at.is_none() {
             self.empty_at = Some(now.at + span);
         }
+    }
+
+    /// Whether it is over for another reason than that everybody has gone.
+    pub(crate) fn was_ended(&self) -> bool {
+        self.ended.is_some_and(|why| why != EndReason::Empty)
     }
 
     /// Nobody is in it after this.

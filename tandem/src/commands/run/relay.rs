@@ -1,6 +1,6 @@
 //! `tandem run --role relay`.
 
-use super::{complain, say, say_media, signals};
+use super::{complain, once_more, say, say_media, signals};
 use crate::clock::Origin;
 use crate::config::Config;
 use crate::node::HEALTH_INTERVAL;
@@ -46,12 +46,13 @@ fn serve(config: &Config) -> Result<(), String> {
             "{signal}: no new streams; running ones may end within {seconds} s; once more ends them now"
         ));
         node.drain();
+        let again = once_more(&mut terminate, &mut interrupt);
+        tokio::pin!(again);
         let mut left = limit;
         let mut ticks = tokio::time::interval(HEALTH_INTERVAL);
         while node.streams() > 0 && left > Duration::ZERO {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = &mut again => break,
                 _ = ticks.tick() => left = left.saturating_sub(HEALTH_INTERVAL),
             }
         }

@@ -363,7 +363,7 @@ fn the_rooms_have_so_many_calls() {
 fn records_say_why_the_rooms_ended_a_call() {
     let secure = offered("rooms/codec-with-slides");
     for (status, cause) in [
-        (404, "the caller gave no right meeting ID"),
+        (404, "no meeting could be entered by what the caller gave"),
         (408, "no media from the caller in the meeting rooms"),
         (480, "the meeting rooms hung up"),
         (486, "the meeting was full"),
@@ -372,7 +372,10 @@ fn records_say_why_the_rooms_ended_a_call() {
         let mut device = device(&mut w, &format!("sip:{ID}@{HOST}"));
         let (call, ..) = join(&mut w, &mut device, &secure);
         order(&mut w, call, 2, ApplicationOrder::HangUp { leg: None, status });
-        device.expect(&mut w, "BYE");
+        let bye = device.expect(&mut w, "BYE");
+        let bye = String::from_utf8_lossy(bye.raw()).into_owned();
+        let reason = bye.contains("Reason: SIP;cause=408;text=\"No media\"\r\n");
+        assert_eq!(reason, status == 408, "by it pages of guests know that they are lost: {bye}");
         device.ok(&mut w);
         assert_eq!(news(&mut w), [hung_up(A, true, 200)]);
         let ends: Vec<_> = w.audit.ends().iter().map(|end| (end.status, end.cause)).collect();

@@ -188,7 +188,12 @@ impl Call {
                     steering.by_order = true;
                 }
                 let cause = match self.is_of_rooms() {
-                    true => cause_of_rooms(status),
+                    true => {
+                        // Guests' pages join again by that; nobody has ended such a call.
+                        let is_lost = status == 408;
+                        self.bye_reason = is_lost.then_some("SIP;cause=408;text=\"No media\"");
+                        cause_of_rooms(status)
+                    }
                     false => "the application hung up",
                 };
                 self.hang_up_everybody(context, now, status, cause);
@@ -202,7 +207,7 @@ impl Call {
 /// answered are told none.
 const fn cause_of_rooms(status: u16) -> &'static str {
     match status {
-        404 => "the caller gave no right meeting ID",
+        404 => "no meeting could be entered by what the caller gave",
         408 => "no media from the caller in the meeting rooms",
         486 => "the meeting was full",
         503 => "the meeting rooms could not serve the call",
