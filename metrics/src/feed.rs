@@ -256,7 +256,7 @@ enum Job {
 const TICK: Duration = Duration::from_millis(100);
 /// Pause of the thread when its queue is empty; what is shown is at most this old. After one in which nothing
 /// came it rests until the next observation, or until something is due.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(10);
 /// Observations taken in before the lock is given up for readers.
 const BATCH: usize = 256;
 

@@ -197,7 +197,7 @@ def test_caller_gives_up_while_it_rings(stage):
     pbx = stage.baresip(places.BARESIP, "pbx", BARESIP_HERTZ)
     pbx.do("dial", dial(stage, places.US_NUMBER))
     pbx.wait("CALL_RINGING")
-    assert edge.calls()[0]["state"] == "ringing"
+    wait_until(lambda: [call["state"] for call in edge.calls()] == ["ringing"], 10, "it is shown ringing")
     pbx.do("hangup")
     assert carrier.wait("state", state="DISCONNECTED")["status"] == 487
     record, = edge.wait_records(1)

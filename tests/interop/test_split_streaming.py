@@ -30,7 +30,7 @@ def streamed(stage, halves):
 
 
 def the_call(edge):
-    call, = edge.calls()
+    call, = wait_until(edge.calls, 10, "the call is shown")
     return call["transaction_id"]
 
 

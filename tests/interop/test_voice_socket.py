@@ -54,7 +54,7 @@ def test_a_bot_hears_both_parties_and_speaks_to_one(stage, bot):
     streamed(stage, bot, speaks_to="caller")
     edge, pbx, carrier = talk(stage)
     heard = bot.wait_call()
-    record = edge.calls()[0]
+    record = wait_until(edge.calls, 10, "the call is shown")[0]
     assert heard.start["transaction_id"] == record["transaction_id"]
     assert (heard.start["channels"], heard.start["sample_rate"]) == (2, 8_000)
     assert heard.start["to"] == places.US_NUMBER and heard.start["speaks_to"] == ["caller"]
